@@ -1,0 +1,94 @@
+"""Numbers, durations and instants in the words people read."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, tzinfo
+
+from store.model import SECOND, Ns
+
+_SUFFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"))
+_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+def number(value: float) -> str:
+    """Four significant digits, or three and a suffix from ten thousand on: `1281`, `59.7`, `12.3k`."""
+    rounded = float(f"{value:.4g}")
+    size = abs(rounded)
+    if size < 1e4 or size >= 1e15:
+        return f"{rounded:.4g}"
+    return _suffixed(value, 3)
+
+
+def plain(value: float) -> str:
+    """A number as its owner wrote it: no digit lost, no needless `.0`."""
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def tick(value: float, step: float) -> str:
+    """An axis label with as many digits as tell it from its neighbours one `step` away."""
+    if value == 0:
+        return "0"
+    digits = max(1, _power(value) - _power(step) + 2)
+    size = abs(value)
+    if size < 1e-4 or size >= 1e15:
+        return f"{value:.{digits}g}"
+    return _suffixed(value, digits) if size >= 1e4 else _fixed(value, digits)
+
+
+def span(seconds: float) -> str:
+    """A duration in at most two neighbouring units: `42 s`, `1 min 30 s`, `3 h`, `2 d 4 h`."""
+    if 0 < seconds < 1:
+        return f"{max(1, round(seconds * 1000))} ms"
+    left = round(seconds)
+    for i, (unit, size) in enumerate(_UNITS):
+        if left >= size:
+            whole, rest = divmod(left, size)
+            finer, finer_size = _UNITS[min(i + 1, 3)]
+            tail = f" {rest // finer_size} {finer}" if rest >= finer_size and unit != "s" else ""
+            return f"{whole} {unit}{tail}"
+    return "0 s"
+
+
+def short_span(seconds: float) -> str:
+    """A duration in its largest unit alone, for instants that drift past: `42 s`, `27 h`, `3 d`."""
+    left = max(0, int(seconds))
+    for unit, size, until in (("s", 1, 60), ("min", 60, 3600), ("h", 3600, 48 * 3600)):
+        if left < until:
+            return f"{left // size} {unit}"
+    return f"{left // 86400} d"
+
+
+def relative(at: Ns, now: Ns) -> str:
+    """`42 s ago`, `in 3 min`, or `now` within a second."""
+    seconds = (now - at) / SECOND
+    if abs(seconds) < 1:
+        return "now"
+    return f"{short_span(seconds)} ago" if seconds > 0 else f"in {short_span(-seconds)}"
+
+
+def iso(at: Ns) -> str:
+    """UTC with milliseconds, as the API writes it: `2026-11-23T03:04:05.678Z`."""
+    moment = datetime.fromtimestamp(at // SECOND, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at % SECOND // 1_000_000:03d}Z"
+
+
+def clock(at: Ns, zone: tzinfo) -> str:
+    """The wall clock there: `22 Nov 2026, 15:29:07 CET`."""
+    return f"{datetime.fromtimestamp(at // SECOND, zone):%-d %b %Y, %H:%M:%S %Z}"
+
+
+def _suffixed(value: float, digits: int) -> str:
+    # Rounded before it is compared, so that 999,999 becomes 1M and not 1000k.
+    rounded = abs(float(f"{value:.{digits}g}"))
+    size, suffix = next(((size, suffix) for size, suffix in _SUFFIXES if rounded >= size), (1e3, "k"))
+    return f"{_fixed(value / size, digits)}{suffix}"
+
+
+def _fixed(value: float, digits: int) -> str:
+    text = f"{value:.{max(0, digits - 1 - _power(value))}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _power(value: float) -> int:
+    return math.floor(math.log10(abs(value)))
