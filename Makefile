@@ -1,0 +1,66 @@
+# Every target makes what it needs in .venv, once; all it asks of the machine is Python 3.11 or newer.
+
+SHELL := /bin/bash
+BIN := .venv/bin
+# Changes when the dependencies may have changed; it lives inside .venv so that both go together.
+INSTALLED := .venv/.installed
+# The real programs that tests run, as Debian packages.
+PROGRAMS := chromium fonts-liberation
+
+.PHONY: help serve test check fmt bench programs
+
+help:
+	@echo "make serve   start Lastbeat on http://127.0.0.1:8000, with everything it keeps in data/"
+	@echo "make check   lint, formatting and types"
+	@echo "make test    every test: units, then the real server, then the browser"
+	@echo "make fmt     format the code, and mend what the linter can"
+	@echo "make bench   measure this machine, and record it in bench/"
+
+serve: $(INSTALLED)
+	@exec $(BIN)/lastbeat serve --data-dir data
+
+test: $(INSTALLED) programs
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+fmt: $(INSTALLED)
+	$(BIN)/ruff check --fix --exit-zero
+	$(BIN)/ruff format
+
+bench: $(INSTALLED)
+	$(BIN)/python -m bench
+
+$(INSTALLED): setup.cfg pyproject.toml
+	@if ! $(BIN)/python -c "" 2>/dev/null; then \
+	  for python in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
+	    "$$python" -c "import ensurepip, sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null && break || python=; \
+	  done; \
+	  if [ -z "$$python" ]; then \
+	    echo "Lastbeat needs Python 3.11 or newer with its venv module, and found none. On Debian: apt install python3-venv." >&2; \
+	    echo "Where it has another name: make PYTHON=/path/to/python3" >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "Setting up .venv with $$("$$python" --version) (once; it takes a minute)"; \
+	  "$$python" -m venv --clear .venv; \
+	fi
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@
+
+# Without root, or away from Debian, the tests that need a missing program say so and are skipped.
+programs:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  missing=; \
+	  for program in $(PROGRAMS); do \
+	    dpkg-query --show --showformat='$${Status}' "$$program" 2>/dev/null | grep -q "install ok installed" || missing="$$missing $$program"; \
+	  done; \
+	  if [ -n "$$missing" ]; then \
+	    echo "Installing$$missing"; \
+	    export DEBIAN_FRONTEND=noninteractive; \
+	    apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends $$missing \
+	      || echo "Could not install$$missing: tests that need them are skipped." >&2; \
+	  fi; \
+	fi
