@@ -1,0 +1,558 @@
+"""One contract for every points store (`PointsContract`), then what only the embedded store promises."""
+
+from __future__ import annotations
+
+import math
+import re
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from store.model import KINDS, SECOND, Bucket, Ns, Ping, new_id
+from store.points import Points, PointsError, connections, embedded
+from store.points.embedded import EmbeddedPoints
+
+EPOCH: Ns = 1_700_000_000 * SECOND
+YEARS: Ns = 10 * 365 * 86_400 * SECOND
+
+
+def pinged(monitor: str, count: int, *, start: Ns = EPOCH, **numbers: float) -> list[Ping]:
+    """`count` pings a second apart, oldest first, each with the same numbers."""
+    return [Ping(start + n * SECOND, monitor, numbers=numbers) for n in range(count)]
+
+
+INSTANTS = st.integers(min_value=0, max_value=60).map(lambda n: EPOCH + n)
+NUMBERS = st.dictionaries(st.sampled_from("abc"), st.floats(min_value=-1e6, max_value=1e6), max_size=3)
+HISTORIES = st.dictionaries(INSTANTS, NUMBERS, max_size=20)
+
+
+class PointsContract:
+    """A subclass gives the fixture `points`: an open store, empty or not."""
+
+    @pytest.fixture
+    def points(self) -> Iterator[Points]:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def monitor(self) -> str:
+        return new_id("mon")
+
+    def test_a_ping_comes_back_as_it_was_written(self, points: Points, monitor: str) -> None:
+        ping = Ping(
+            EPOCH + 1,
+            monitor,
+            kind="fail",
+            numbers={"load": 0.5, "日本": -1.0},
+            texts={"host": "täst\n\"'\\ 🎈"},
+            log="line 1\r\nline 2\t" + "日" * 3_000,
+            problem="metrics refused: a key twice",
+            duration=0.25,
+            exit_status=255,
+            rid="123e4567-e89b-12d3-a456-426614174000",
+            remote_addr="2001:db8::1",
+            user_agent="curl/8.5.0 (x; y, z=1)",
+        )
+        points.write([ping])
+        assert points.pings(monitor, limit=10) == [ping]
+
+    def test_a_bare_ping_comes_back_with_nothing_added(self, points: Points, monitor: str) -> None:
+        points.write([Ping(EPOCH, monitor)])
+        assert points.pings(monitor, limit=10) == [Ping(EPOCH, monitor)]
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_every_kind_is_kept_even_with_an_empty_log(self, points: Points, monitor: str, kind: str) -> None:
+        ping = msgspec.convert(["p", EPOCH, monitor, kind, {}, {}, ""], Ping)
+        points.write([ping])
+        assert points.pings(monitor, limit=1) == [ping]
+
+    def test_writing_nothing_is_fine(self, points: Points, monitor: str) -> None:
+        points.write([])
+        assert points.pings(monitor, limit=10) == []
+        assert points.count_pings(monitor) == 0
+
+    def test_the_same_ping_written_twice_is_once(self, points: Points, monitor: str) -> None:
+        pings = pinged(monitor, 3, load=1.0)
+        points.write(pings + pings)
+        points.write(pings[1:])
+        assert points.count_pings(monitor) == 3
+        assert points.pings(monitor, limit=10) == pings[::-1]
+        (bucket,) = points.buckets(monitor, ["load"], EPOCH, EPOCH + YEARS, 2 * YEARS)["load"]
+        assert bucket.count == 3
+
+    def test_a_ping_written_again_replaces_itself(self, points: Points, monitor: str) -> None:
+        points.write([Ping(EPOCH, monitor, numbers={"load": 1.0})])
+        points.write([Ping(EPOCH, monitor, numbers={"load": 2.0}, duration=3.0)])
+        assert points.pings(monitor, limit=10) == [Ping(EPOCH, monitor, numbers={"load": 2.0}, duration=3.0)]
+
+    def test_the_order_within_a_batch_does_not_matter(self, points: Points, monitor: str) -> None:
+        pings = pinged(monitor, 5, load=1.0)
+        points.write([pings[3], pings[0], pings[4], pings[1], pings[2]])
+        assert points.pings(monitor, limit=10) == pings[::-1]
+        assert points.expire(pings[1].at, 100) == 2
+
+    def test_pages_are_newest_first_and_meet_without_overlap(self, points: Points, monitor: str) -> None:
+        pings = [Ping(EPOCH + n, monitor, numbers={"n": float(n)}, texts={"t": str(n)}) for n in range(7)]
+        points.write(pings)
+        pages = [points.pings(monitor, limit=3, offset=offset) for offset in (0, 3, 6, 9)]
+        assert [len(page) for page in pages] == [3, 3, 1, 0]
+        assert [ping for page in pages for ping in page] == pings[::-1]
+
+    def test_before_leaves_out_the_instant_itself(self, points: Points, monitor: str) -> None:
+        pings = pinged(monitor, 5)
+        points.write(pings)
+        assert points.pings(monitor, limit=10, before=pings[3].at) == pings[2::-1]
+        assert points.pings(monitor, limit=10, offset=1, before=pings[3].at) == pings[1::-1]
+        assert points.count_pings(monitor, before=pings[3].at) == 3
+        assert points.count_pings(monitor, before=pings[3].at + 1) == 4
+        assert points.count_pings(monitor, before=pings[0].at) == 0
+
+    def test_bounds_include_the_start_and_exclude_the_end(self, points: Points, monitor: str) -> None:
+        points.write([Ping(at, monitor, numbers={"n": float(at - EPOCH)}) for at in range(EPOCH, EPOCH + 10)])
+        (bucket,) = points.buckets(monitor, ["n"], EPOCH + 3, EPOCH + 6, YEARS)["n"]
+        assert (bucket.min, bucket.avg, bucket.max, bucket.count) == (3.0, 4.0, 5.0, 3)
+        assert points.buckets(monitor, ["n"], EPOCH + 3, EPOCH + 3, SECOND) == {"n": []}
+        assert points.buckets(monitor, ["n"], EPOCH + 6, EPOCH + 3, SECOND) == {"n": []}
+
+    def test_buckets_are_aligned_to_the_epoch_not_to_the_start(self, points: Points, monitor: str) -> None:
+        width = 60 * SECOND
+        first = EPOCH // width * width
+        points.write([Ping(at, monitor, numbers={"n": 1.0}) for at in (first - 1, first, first + width - 1, first + 3 * width)])
+        buckets = points.buckets(monitor, ["n"], first - 1, first + YEARS, width)["n"]
+        assert [(bucket.at, bucket.count) for bucket in buckets] == [(first - width, 1), (first, 2), (first + 3 * width, 1)]
+
+    def test_every_asked_metric_is_answered_and_no_other(self, points: Points, monitor: str) -> None:
+        points.write(pinged(monitor, 2, load=1.0, disk=2.0))
+        answer = points.buckets(monitor, ["disk", "never"], EPOCH, EPOCH + YEARS, YEARS)
+        assert set(answer) == {"disk", "never"}
+        assert answer["never"] == []
+        assert points.buckets(monitor, [], EPOCH, EPOCH + YEARS, YEARS) == {}
+        assert points.buckets("mon_unknown", ["load"], EPOCH, EPOCH + YEARS, YEARS) == {"load": []}
+
+    def test_a_width_below_one_is_refused(self, points: Points, monitor: str) -> None:
+        with pytest.raises(ValueError, match="at least 1 ns wide, not 0"):
+            points.buckets(monitor, ["n"], EPOCH, EPOCH + 1, 0)
+
+    def test_bounds_beyond_what_the_store_can_hold_mean_everything(self, points: Points, monitor: str) -> None:
+        points.write(pinged(monitor, 2, n=1.0))
+        (bucket,) = points.buckets(monitor, ["n"], -(10**30), 10**30, 10**30)["n"]
+        assert bucket == Bucket(0, 1.0, 1.0, 1.0, 2)
+        assert points.count_pings(monitor, before=10**30) == len(points.pings(monitor, limit=10, before=10**30)) == 2
+        assert points.pings(monitor, limit=10**30, offset=10**30) == []
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(history=HISTORIES, start=INSTANTS, length=st.integers(0, 70), width=st.integers(1, 40))
+    def test_buckets_agree_with_a_brute_force_model(
+        self, points: Points, history: dict[Ns, dict[str, float]], start: Ns, length: int, width: Ns
+    ) -> None:
+        monitor, end = new_id("mon"), start + length
+        points.write([Ping(at, monitor, numbers=numbers) for at, numbers in history.items()])
+        answer = points.buckets(monitor, ["a", "b"], start, end, width)
+        for metric in ("a", "b"):
+            expected: dict[Ns, list[float]] = defaultdict(list)
+            for at, numbers in sorted(history.items()):
+                if start <= at < end and metric in numbers:
+                    expected[at // width * width].append(numbers[metric])
+            assert [bucket.at for bucket in answer[metric]] == list(expected)
+            for bucket, values in zip(answer[metric], expected.values(), strict=True):
+                assert (bucket.min, bucket.max, bucket.count) == (min(values), max(values), len(values))
+                assert bucket.avg == pytest.approx(math.fsum(values) / len(values), rel=1e-9, abs=1e-6)
+                assert bucket.min <= bucket.avg <= bucket.max
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(history=HISTORIES, limit=st.integers(1, 10), offset=st.integers(0, 10), before=INSTANTS)
+    def test_pages_agree_with_a_brute_force_model(
+        self, points: Points, history: dict[Ns, dict[str, float]], limit: int, offset: int, before: Ns
+    ) -> None:
+        monitor = new_id("mon")
+        pings = [Ping(at, monitor, numbers=numbers) for at, numbers in history.items()]
+        points.write(pings)
+        newest = sorted((ping for ping in pings if ping.at < before), key=lambda ping: -ping.at)
+        assert points.pings(monitor, limit=limit, offset=offset, before=before) == newest[offset : offset + limit]
+        assert points.count_pings(monitor, before=before) == len(newest)
+
+    def test_a_metric_may_change_between_number_and_text(self, points: Points, monitor: str) -> None:
+        pings = [
+            Ping(EPOCH, monitor, numbers={"load": 1.0}),
+            Ping(EPOCH + 1, monitor, texts={"load": "n/a"}),
+            Ping(EPOCH + 2, monitor, numbers={"load": 3.0}),
+        ]
+        points.write(pings)
+        assert points.pings(monitor, limit=10) == pings[::-1]
+        (bucket,) = points.buckets(monitor, ["load"], EPOCH, EPOCH + YEARS, 2 * YEARS)["load"]
+        assert (bucket.avg, bucket.count) == (2.0, 2)
+
+    def test_monitors_and_metrics_do_not_mix(self, points: Points, monitor: str) -> None:
+        others = [f"{monitor}{n}" for n in range(20)]
+        for n, other in enumerate([monitor, *others]):
+            points.write(pinged(other, 3, a=float(n), ab=float(-n)))
+        assert points.pings(others[4], limit=10) == pinged(others[4], 3, a=5.0, ab=-5.0)[::-1]
+        (bucket,) = points.buckets(others[4], ["a"], EPOCH, EPOCH + YEARS, 2 * YEARS)["a"]
+        assert (bucket.min, bucket.max, bucket.count) == (5.0, 5.0, 3)
+
+    def test_any_text_may_be_a_key_or_a_value(self, points: Points, monitor: str) -> None:
+        keys = ['"', "'", "\\", "a,b=c d", "%_", "日本", "🎈", "é", "e\u0301", "A", "a", "x" * 64, " ", "'; DROP TABLE numbers; --"]
+        ping = Ping(EPOCH, monitor, numbers=dict.fromkeys(keys, 1.0), texts={key + "t": key for key in keys})
+        points.write([ping])
+        assert points.pings(monitor, limit=1) == [ping]
+        answer = points.buckets(monitor, keys, EPOCH, EPOCH + 1, SECOND)
+        assert {key: [bucket.count for bucket in answer[key]] for key in keys} == {key: [1] for key in keys}
+
+    def test_a_lone_surrogate_does_not_stop_the_batch(self, points: Points, monitor: str) -> None:
+        points.write([Ping(EPOCH, monitor, texts={"k\ud800": "v\udfff"}, log="x\udc80y"), Ping(EPOCH + 1, monitor)])
+        assert points.count_pings(monitor) == 2
+        assert points.pings(monitor, limit=1, offset=1)[0].log == "x?y"
+
+    @pytest.mark.parametrize("number", [0.0, -0.0, 5e-324, -5e-324, 1.7e308, -1.7976931348623157e308, 0.1, 1e15 + 0.5, float(2**60)])
+    def test_any_finite_number_comes_back_exactly(self, points: Points, monitor: str, number: float) -> None:
+        points.write([Ping(EPOCH, monitor, numbers={"n": number}, duration=abs(number))])
+        assert points.pings(monitor, limit=1)[0].numbers == {"n": number}
+        (bucket,) = points.buckets(monitor, ["n"], EPOCH, EPOCH + 1, SECOND)["n"]
+        assert (bucket.avg, bucket.min, bucket.max) == (number, number, number)
+
+    @pytest.mark.parametrize("numbers", [[1.7e308, 1.7e308], [-1.7e308, -1.7e308], [1.7e308, 1.7e308, -1.7e308], [0.1, 0.1, 0.1]])
+    def test_an_average_is_finite_and_between_the_extremes(self, points: Points, monitor: str, numbers: list[float]) -> None:
+        points.write([Ping(EPOCH + n, monitor, numbers={"n": number}) for n, number in enumerate(numbers)])
+        (bucket,) = points.buckets(monitor, ["n"], EPOCH, EPOCH + 10, YEARS)["n"]
+        assert (bucket.min, bucket.max, bucket.count) == (min(numbers), max(numbers), len(numbers))
+        assert math.isfinite(bucket.avg)
+        assert bucket.min <= bucket.avg <= bucket.max
+
+    def test_expiry_takes_all_that_is_older_in_bounded_chunks(self, points: Points, monitor: str) -> None:
+        other = new_id("mon")
+        old = [Ping(EPOCH + n, name, numbers={"n": 1.0}, texts={"t": "x"}) for n in range(10) for name in (monitor, other)]
+        points.write(old)
+        chunks = []
+        while gone := points.expire(EPOCH + 7, 8):
+            chunks.append(gone)
+        assert max(chunks) <= 8
+        assert sum(chunks) == 7 * 2 * 3
+        assert points.pings(monitor, limit=100) == [ping for ping in old[::-1] if ping.monitor == monitor and ping.at >= EPOCH + 7]
+        assert points.buckets(other, ["n"], EPOCH, EPOCH + 100, YEARS)["n"][0].count == 3
+        assert points.expire(EPOCH + 7, 8) == 0
+
+    def test_what_is_written_after_expiry_but_older_expires_too(self, points: Points, monitor: str) -> None:
+        points.write(pinged(monitor, 5))
+        assert points.expire(EPOCH + 3 * SECOND, 100) == 3
+        points.write(pinged(monitor, 2))
+        assert points.expire(EPOCH + 3 * SECOND, 100) == 2
+        assert points.count_pings(monitor) == 2
+
+    def test_forgetting_a_monitor_leaves_the_others(self, points: Points, monitor: str) -> None:
+        other = f"{monitor}0"
+        points.write(pinged(monitor, 10, a=1.0) + pinged(other, 10, a=1.0))
+        chunks = []
+        while gone := points.forget(monitor, 6):
+            chunks.append(gone)
+        assert max(chunks) <= 6
+        assert sum(chunks) == 20
+        assert points.pings(monitor, limit=10) == []
+        assert points.buckets(monitor, ["a"], EPOCH, EPOCH + YEARS, YEARS) == {"a": []}
+        assert points.pings(other, limit=10) == pinged(other, 10, a=1.0)[::-1]
+
+    def test_a_forgotten_monitor_may_be_written_again(self, points: Points, monitor: str) -> None:
+        points.write(pinged(monitor, 3, a=1.0))
+        points.forget(monitor, 100)
+        points.write(pinged(monitor, 1, a=2.0))
+        assert points.pings(monitor, limit=10) == pinged(monitor, 1, a=2.0)
+
+    def test_readers_beside_the_writer_see_whole_batches(self, points: Points, monitor: str) -> None:
+        done = threading.Event()
+
+        def read() -> int:
+            seen = 0
+            while not done.is_set() or not seen:
+                assert points.count_pings(monitor) % 10 == 0
+                page = points.pings(monitor, limit=30)
+                assert all(ping.numbers == {"n": 1.0} for ping in page)
+                seen = max(seen, len(page))
+            return seen
+
+        with ThreadPoolExecutor(4) as pool:
+            readers = [pool.submit(read) for _ in range(4)]
+            try:
+                for batch in range(30):
+                    points.write(pinged(monitor, 10, start=EPOCH + batch * 10 * SECOND, n=1.0))
+            finally:
+                done.set()
+        assert all(reader.result() > 0 for reader in readers)
+        assert points.count_pings(monitor) == 300
+
+
+class TestEmbeddedPoints(PointsContract):
+    @pytest.fixture
+    def points(self, tmp_path: Path) -> Iterator[Points]:
+        store = EmbeddedPoints(tmp_path / "points.sqlite")
+        yield store
+        store.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "points.sqlite"
+
+
+def rows(path: Path, table: str) -> int:
+    connection = sqlite3.connect(path)
+    (count,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+    connection.close()
+    return int(count)
+
+
+def test_what_was_written_is_there_after_reopening(path: Path) -> None:
+    store = EmbeddedPoints(path)
+    store.write(pinged("mon_1", 3, a=1.0))
+    store.close()
+    again = EmbeddedPoints(path)
+    again.write(pinged("mon_1", 4, a=1.0)[3:])
+    assert again.pings("mon_1", limit=10) == pinged("mon_1", 4, a=1.0)[::-1]
+    again.close()
+    assert not path.with_name("points.sqlite-wal").exists()
+
+
+def test_a_reader_may_come_before_the_writer(path: Path) -> None:
+    reader, writer = EmbeddedPoints(path), EmbeddedPoints(path)
+    assert reader.pings("mon_1", limit=10) == []
+    writer.write(pinged("mon_1", 3, a=1.0))
+    assert reader.count_pings("mon_1") == 3
+    reader.close()
+    writer.close()
+
+
+def test_many_may_open_a_new_file_at_once(path: Path) -> None:
+    barrier = threading.Barrier(8)
+
+    def opened(n: int) -> EmbeddedPoints:
+        barrier.wait()
+        store = EmbeddedPoints(path)
+        store.write([Ping(EPOCH + n, "mon_1")])
+        return store
+
+    with ThreadPoolExecutor(8) as pool:
+        stores = list(pool.map(opened, range(8)))
+    assert stores[0].count_pings("mon_1") == 8
+    for store in stores:
+        store.close()
+
+
+def test_its_files_are_private(path: Path) -> None:
+    store = EmbeddedPoints(path)
+    store.write(pinged("mon_1", 1))
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    store.close()
+    assert {path.name, f"{path.name}-wal"} <= set(modes)
+    assert set(modes.values()) == {0o600}
+
+
+def test_an_empty_file_becomes_a_store(path: Path) -> None:
+    path.touch()
+    store = EmbeddedPoints(path)
+    store.write(pinged("mon_1", 1))
+    assert store.count_pings("mon_1") == 1
+    store.close()
+
+
+def test_a_file_of_a_newer_version_is_refused_and_left_alone(path: Path) -> None:
+    EmbeddedPoints(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(PointsError, match=r"points\.sqlite has schema version 99, this program knows up to 1: .* newer Lastbeat"):
+        EmbeddedPoints(path)
+    assert path.read_bytes() == before
+
+
+def test_the_database_of_another_program_is_refused_and_left_alone(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE series (theirs)")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(PointsError, match=r"points\.sqlite is the database of another program"):
+        EmbeddedPoints(path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(path: Path) -> None:
+    path.write_bytes(b"surely no database " * 100)
+    with pytest.raises(PointsError, match=r"points\.sqlite cannot be opened: file is not a database"):
+        EmbeddedPoints(path)
+    assert path.read_bytes() == b"surely no database " * 100
+
+
+def test_a_directory_in_its_place_is_refused(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(PointsError, match=r"points\.sqlite cannot be opened: unable to open database file"):
+        EmbeddedPoints(path)
+
+
+def test_a_missing_directory_is_named(path: Path) -> None:
+    with pytest.raises(PointsError, match=r"nowhere.points\.sqlite cannot be opened: .*No such file or directory"):
+        EmbeddedPoints(path.parent / "nowhere" / "points.sqlite")
+
+
+def test_a_closed_store_says_so(path: Path) -> None:
+    store = EmbeddedPoints(path)
+    store.close()
+    with pytest.raises(PointsError, match=r"points\.sqlite is closed"):
+        store.pings("mon_1", limit=1)
+    with pytest.raises(PointsError, match=r"points\.sqlite is closed"):
+        store.write([])
+    store.close()
+
+
+def test_a_reader_at_work_finishes_after_the_store_was_closed(path: Path) -> None:
+    store = EmbeddedPoints(path)
+    with store._connections.reading() as reader:
+        store.close()
+        assert reader.execute("SELECT count(*) FROM pings").fetchone() == (0,)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        reader.execute("SELECT 1")
+
+
+def test_a_reader_sees_one_moment_of_the_store(path: Path) -> None:
+    store = EmbeddedPoints(path)
+    store.write(pinged("mon_1", 3))
+    with store._connections.reading() as reader:
+        assert reader.execute("SELECT count(*) FROM pings").fetchone() == (3,)
+        store.forget("mon_1", 100)
+        assert reader.execute("SELECT count(*) FROM pings").fetchone() == (3,)
+    assert store.count_pings("mon_1") == 0
+    store.close()
+
+
+def test_a_batch_that_fails_leaves_nothing_and_the_store_goes_on(path: Path) -> None:
+    store = EmbeddedPoints(path)
+    with pytest.raises(sqlite3.IntegrityError):
+        store.write([*pinged("mon_1", 3, a=1.0), Ping(EPOCH, "mon_2", numbers={"a": math.nan})])
+    assert store.count_pings("mon_1") == 0
+    store.write(pinged("mon_1", 3, a=1.0))
+    assert store.pings("mon_1", limit=10) == pinged("mon_1", 3, a=1.0)[::-1]
+    store.close()
+
+
+def test_series_without_rows_are_forgotten(path: Path) -> None:
+    store = EmbeddedPoints(path)
+    store.write([Ping(EPOCH, "mon_1", numbers={"a": 1.0}, texts={"t": "x"}), Ping(EPOCH + 9, "mon_1"), Ping(EPOCH, "mon_2")])
+    assert rows(path, "series") == 4
+    assert store.expire(EPOCH + 5, 100) == 4
+    assert rows(path, "series") == 1
+    assert store.forget("mon_1", 100) == 1
+    assert rows(path, "series") == 0
+    store.close()
+
+
+def test_what_one_process_forgets_another_may_write_again(path: Path) -> None:
+    writer, forgetter = EmbeddedPoints(path), EmbeddedPoints(path)
+    for _ in range(2):
+        writer.write(pinged("mon_1", 3, a=1.0))
+        assert writer.pings("mon_1", limit=10) == pinged("mon_1", 3, a=1.0)[::-1]
+        assert forgetter.forget("mon_1", 100) == 6
+        assert writer.count_pings("mon_1") == 0
+    writer.close()
+    forgetter.close()
+
+
+def test_expiry_does_not_look_at_what_it_keeps(path: Path) -> None:
+    store = EmbeddedPoints(path)
+    store.write([Ping(EPOCH + n, f"mon_{n}", numbers={"a": 1.0}) for n in range(2_000)])
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    with store._connections.writing() as writer:
+        writer.set_progress_handler(count, 1)
+    assert store.expire(EPOCH + 2, 100) == 4
+    assert store.expire(EPOCH + 2, 100) == 0
+    assert steps < 1_000  # instructions of SQLite's machine; 4,000 series are kept
+    store.close()
+
+
+def plan(path: Path, statement: str) -> list[str]:
+    connection = sqlite3.connect(path)
+    steps = connection.execute("EXPLAIN QUERY PLAN " + re.sub(r"\?|:\w+", "1", statement)).fetchall()
+    connection.close()
+    return [str(step[3]) for step in steps]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        embedded.FIND,
+        embedded.BUCKETS.format(labels=":a, :b"),
+        embedded.PAGE,
+        embedded.COUNT,
+        embedded.NUMBERS,
+        embedded.TEXTS,
+        embedded.STALEST,
+        embedded.OF_MONITOR,
+        *[embedded.TRIM.format(table=table) for table in embedded.TABLES.values()],
+        *[embedded.OLDEST.format(table=table) for table in embedded.TABLES.values()],
+    ],
+)
+def test_no_query_scans_a_table_or_sorts_one(path: Path, statement: str) -> None:
+    EmbeddedPoints(path).close()
+    steps = plan(path, statement)
+    assert any(step.startswith("SEARCH") for step in steps)
+    assert not [step for step in steps if step.startswith("SCAN") or "ORDER BY" in step], steps
+
+
+@pytest.mark.parametrize(
+    ("statement", "search"),
+    [
+        (embedded.BUCKETS.format(labels=":a, :b"), "numbers USING PRIMARY KEY (series=? AND at>? AND at<?)"),
+        (embedded.BUCKETS.format(labels=":a, :b"), "(monitor=? AND measurement=? AND label=?)"),
+        (embedded.NUMBERS, "numbers USING PRIMARY KEY (series=? AND at>? AND at<?)"),
+        (embedded.TEXTS, "texts USING PRIMARY KEY (series=? AND at>? AND at<?)"),
+        (embedded.PAGE, "pings USING PRIMARY KEY (series=? AND at<?)"),
+        (embedded.TRIM.format(table="pings"), "pings USING PRIMARY KEY (series=? AND at<?)"),
+    ],
+)
+def test_only_the_asked_series_and_time_are_read(path: Path, statement: str, search: str) -> None:
+    EmbeddedPoints(path).close()
+    assert any(step.startswith("SEARCH") and step.endswith(search) for step in plan(path, statement))
+
+
+DYING = """
+import os, signal, sys
+from pathlib import Path
+from store.model import Ping
+from store.points.embedded import EmbeddedPoints
+
+class Deadly(float):
+    def __conform__(self, protocol):  # asked by SQLite when it comes to this number
+        os.kill(os.getpid(), signal.SIGKILL)
+
+store = EmbeddedPoints(Path(sys.argv[1]))
+store.write([Ping(n, "mon_1", numbers={"a": 1.0}) for n in range(10)])
+number = Deadly(1.0) if sys.argv[2] == "amid" else 1.0
+store.write([Ping(n, "mon_1", numbers={"a": number if n == 5000 else 1.0}, log="x" * 1000) for n in range(10, 6000)])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(("moment", "kept"), [("amid", 10), ("after", 6_000)])
+def test_a_kill_leaves_all_of_a_batch_or_nothing(path: Path, moment: str, kept: int) -> None:
+    command = [sys.executable, "-c", DYING, str(path), moment]
+    assert subprocess.run(command, cwd=Path(connections.__file__).parents[2]).returncode == -signal.SIGKILL
+    # The log of the killed process is past the size of the first batch: part of the second one had reached the disk.
+    assert path.with_name("points.sqlite-wal").stat().st_size > 1_000_000
+    store = EmbeddedPoints(path)
+    assert store.count_pings("mon_1") == kept
+    assert [bucket.count for bucket in store.buckets("mon_1", ["a"], 0, 10_000, 10_000)["a"]] == [kept]
+    store.close()
+    assert (rows(path, "pings"), rows(path, "numbers"), rows(path, "series")) == (kept, kept, 2)
