@@ -114,6 +114,7 @@ def test_what_is_accepted(name: str, good: str, read: object) -> None:
         ("base_url", "https://me:pw@example.org", "http:// or https://"),
         ("base_url", "http://example.org:99999", "http:// or https://"),
         ("base_url", "http://[::1", "http:// or https://"),
+        ("base_url", "http://example.org:0", "http:// or https://"),
         ("workers", "0", "from 1 to 100"),
         ("workers", "two", "from 1 to 100"),
         ("rules_interval", "0", "from 0.1 to 10"),
@@ -153,7 +154,7 @@ def test_a_refused_secret_is_not_shown(name: str, bad: str, accepted: str) -> No
     ("text", "sentence"),
     [
         ("prot: 8000\n", "line 1: `prot` is no setting; did you mean `port`?"),
-        ("data-dir: /srv\n", "line 1: `data-dir` is no setting; did you mean `data_dir`?"),
+        ("DATA-DIR: /srv\n", "line 1: `DATA-DIR` is no setting; did you mean `data_dir`?"),
         ("zzz: 1\n", "line 1: `zzz` is no setting; there are host, port, data_dir"),
         ("[a]: 1\n", "line 1: a list or a mapping is no setting; there are host"),
         ("port: 1\n\nport: 2\n", "line 3: `port` is given a second time; leave one of them out."),
