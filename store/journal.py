@@ -82,11 +82,18 @@ class JournalReader:
             raise FileNotFoundError(path)
         self._db = sqlite3.connect(f"file:{path}?mode=rw", uri=True, isolation_level=None, check_same_thread=False, timeout=10)
         self._db.execute("PRAGMA query_only=1")
-        row = self._db.execute("SELECT id FROM journal").fetchone()
-        if row is None:
+        identity = self._identity()
+        if identity is None:
             self._db.close()
             raise FileNotFoundError(path)
-        self.id = str(row[0])
+        self.id = identity
+
+    def _identity(self) -> str | None:
+        try:
+            row = self._db.execute("SELECT id FROM journal").fetchone()
+        except sqlite3.OperationalError:  # no such table: its worker has only just made the file
+            return None
+        return str(row[0]) if row else None
 
     def read(self, after: int, limit: int) -> list[tuple[int, Record]]:
         """Up to `limit` records behind sequence number `after`, oldest first, each with its sequence number."""
@@ -107,4 +114,5 @@ def encode(record: Record) -> bytes:
 
 
 def decode(encoded: str | bytes) -> Record:
-    return _decoder.decode(encoded)
+    record: Record = _decoder.decode(encoded)
+    return record

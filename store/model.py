@@ -6,7 +6,7 @@ Instants are whole nanoseconds since the Unix epoch, UTC (`Ns`); durations are s
 from __future__ import annotations
 
 import secrets
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
@@ -68,3 +68,152 @@ class Bucket(msgspec.Struct, frozen=True, gc=False):
 def new_id(prefix: str) -> str:
     """A fresh public id, such as `mon_5f0c…`: 64 random bits behind a prefix that names the kind of thing."""
     return f"{prefix}_{secrets.token_hex(8)}"
+
+
+class Project(msgspec.Struct, frozen=True):
+    """Owns monitors, channels and API keys; sees nothing of other projects."""
+
+    id: str
+    name: str
+    plan: str
+    created_at: Ns
+
+
+class ApiKey(msgspec.Struct, frozen=True):
+    """What is kept of an API key: never the key itself."""
+
+    id: str
+    project_id: str
+    name: str
+    read_only: bool
+    created_at: Ns
+
+
+class Schedule(msgspec.Struct, frozen=True):
+    """When pings are expected: every `interval` seconds, or at the slots of `cron` in `timezone`; `grace` seconds late is in time."""
+
+    interval: int = 60
+    grace: int = 30
+    cron: str | None = None
+    timezone: str = "UTC"
+
+
+class Monitor(msgspec.Struct, frozen=True):
+    """A monitor as its owner configured it. `token` is the secret in its ping URL."""
+
+    id: str
+    project_id: str
+    name: str
+    slug: str | None
+    tags: tuple[str, ...]
+    schedule: Schedule
+    token: str
+    created_at: Ns
+    updated_at: Ns
+
+
+class Beat(msgspec.Struct, frozen=True):
+    """How a monitor is.
+
+    `expected_at`: when the next ping should come. `deadline`: when it is declared down; None while nothing is waited for.
+    `incident_id`: the open outage.
+    """
+
+    status: Status = "new"
+    last_ping_at: Ns | None = None
+    expected_at: Ns | None = None
+    deadline: Ns | None = None
+    down_since: Ns | None = None
+    incident_id: str | None = None
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """A threshold on one metric of one monitor, and how it stands.
+
+    `breaches`: samples in a row beyond the threshold. `incident_id`: the incident while firing.
+    """
+
+    id: str
+    monitor_id: str
+    metric_key: str
+    operator: Operator
+    threshold: float | str
+    channel_id: str | None
+    consecutive: int
+    created_at: Ns
+    updated_at: Ns
+    state: AlertState = "ok"
+    breaches: int = 0
+    last_sample_at: Ns | None = None
+    incident_id: str | None = None
+
+
+class Channel(msgspec.Struct, frozen=True):
+    """A way to tell people. `last_error` is why the newest delivery failed, None after a success."""
+
+    id: str
+    project_id: str
+    name: str
+    type: str
+    config: dict[str, Any]
+    is_default: bool
+    created_at: Ns
+    updated_at: Ns
+    last_error: str | None = None
+    last_error_at: Ns | None = None
+
+
+class MetricKey(msgspec.Struct, frozen=True):
+    """A key seen in a monitor's payloads, with its newest value: a number or a text."""
+
+    key: str
+    value: float | str
+    last_at: Ns
+
+
+Cause = Literal["missed", "failed", "threshold"]
+
+
+class Incident(msgspec.Struct, frozen=True):
+    """One outage of a monitor, or one firing of a metric alert (`alert_id`)."""
+
+    id: str
+    project_id: str
+    monitor_id: str
+    alert_id: str | None
+    cause: Cause
+    opened_at: Ns
+    resolved_at: Ns | None = None
+    resolution: str | None = None
+
+
+class Closure(msgspec.Struct, frozen=True):
+    """The end of an incident, and why: `recovered`, `ping`, `paused`, `deleted`, …"""
+
+    incident_id: str
+    at: Ns
+    resolution: str
+
+
+class Transition(msgspec.Struct, frozen=True):
+    """A monitor went from one status to another at `at` (event time)."""
+
+    monitor_id: str
+    at: Ns
+    from_status: Status
+    to_status: Status
+    reason: str
+    incident_id: str | None = None
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """One message for one channel, as it stands in the outbox; `id` is the `webhook-id` of every attempt."""
+
+    id: str
+    channel_id: str
+    incident_id: str | None
+    sequence: int
+    event: str
+    payload: dict[str, Any]
+    created_at: Ns
+    attempts: int = 0

@@ -102,6 +102,9 @@ def test_a_journal_made_anew_has_another_identity(tmp_path: Path) -> None:
 def test_a_reader_before_the_writer_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         JournalReader(tmp_path / "0.db")
+    (tmp_path / "0.db").touch()
+    with pytest.raises(FileNotFoundError):
+        JournalReader(tmp_path / "0.db")
 
 
 def test_a_reader_cannot_write(reader: JournalReader) -> None:

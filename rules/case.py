@@ -1,0 +1,158 @@
+"""One monitor under judgement: its state in memory while a batch of events is applied, and everything those events caused.
+
+Nothing here reads or writes: `rules.ledger` loads cases, and saves them in the same transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec.structs import replace
+
+from rules import status, threshold
+from store.instant import iso
+from store.model import SECOND, Alert, Beat, Cause, Closure, Gap, Incident, MetricKey, Monitor, Ns, Ping, Transition, new_id
+
+
+@dataclass(slots=True)
+class Word:
+    """Something people are to be told: `opens` or closes `incident_id`; `channel_id` where one channel alone is to hear it."""
+
+    event: str
+    incident_id: str
+    opens: bool
+    at: Ns
+    details: dict[str, Any]
+    channel_id: str | None = None
+
+
+@dataclass(slots=True)
+class Case:
+    """Apply events in the order of their time, then read what they caused from the lists."""
+
+    monitor: Monitor
+    beat: Beat
+    alerts: list[Alert]
+    keys: dict[str, MetricKey] = field(default_factory=dict)
+    transitions: list[Transition] = field(default_factory=list)
+    opened: list[Incident] = field(default_factory=list)
+    closed: list[Closure] = field(default_factory=list)
+    words: list[Word] = field(default_factory=list)
+    changed_alerts: dict[str, Alert] = field(default_factory=dict)
+
+    def ping(self, ping: Ping) -> None:
+        """The job reported success, with its numbers and texts."""
+        if self.beat.deadline is not None and self.beat.deadline < ping.at:
+            self.miss()  # down in between, whether or not anybody looked at that moment
+        self._move(status.pinged(self.beat, self.monitor.schedule, ping.at), ping.at, "ping")
+        values: dict[str, float | str] = {**ping.numbers, **ping.texts}
+        self.keys |= {key: MetricKey(key, value, ping.at) for key, value in values.items()}
+        if self.beat.status != "paused":
+            self.alerts = [self._sample(alert, ping) for alert in self.alerts]
+
+    def miss(self) -> None:
+        """Its deadline has passed."""
+        assert self.beat.deadline is not None
+        self._move(status.missed(self.beat), self.beat.deadline, "missed")
+
+    def gap(self, gap: Gap) -> bool:
+        """We were not listening; returns whether that leaves the monitor newly unverified."""
+        before = self.beat.status
+        self._move(status.after_gap(self.beat, self.monitor.schedule, gap), gap.at, "not_listening")
+        return before != "unverified" == self.beat.status
+
+    def pause(self, now: Ns) -> None:
+        self._move(status.paused(self.beat), now, "paused")
+        self.dismiss(self.alerts, now, "paused")
+
+    def resume(self, now: Ns) -> None:
+        self._move(status.resumed(self.beat, self.monitor.schedule, now), now, "resumed")
+
+    def reschedule(self, monitor: Monitor, now: Ns) -> None:
+        """Its configuration is now `monitor`."""
+        if monitor.schedule != self.monitor.schedule:
+            self.beat = status.rescheduled(self.beat, monitor.schedule, now)
+        self.monitor = monitor
+
+    def end(self, now: Ns) -> None:
+        """The monitor is deleted: nothing stays open."""
+        if self.beat.incident_id is not None:
+            self._recover(self.beat, now, "deleted")
+        self.dismiss(self.alerts, now, "deleted")
+
+    def dismiss(self, alerts: list[Alert], now: Ns, reason: str) -> None:
+        """Stop judging these alerts: they start from zero, and what fires is resolved."""
+        ids = {alert.id for alert in alerts}
+        self.alerts = [self._calmed(alert, now, reason) if alert.id in ids else alert for alert in self.alerts]
+
+    def _move(self, after: Beat, at: Ns, reason: str) -> None:
+        before = self.beat
+        incident_id = before.incident_id
+        if after.status == "down" != before.status:
+            incident_id = new_id("inc")
+            after = replace(after, incident_id=incident_id)
+            self._fail(after, at, "missed")
+        elif before.status == "down" != after.status:
+            after = replace(after, incident_id=None)
+            self._recover(before, at, reason)
+        if after.status != before.status:
+            self.transitions.append(Transition(self.monitor.id, at, before.status, after.status, reason, incident_id))
+        self.beat = after
+
+    def _fail(self, beat: Beat, at: Ns, cause: Cause) -> None:
+        assert beat.incident_id is not None
+        self.opened.append(Incident(beat.incident_id, self.monitor.project_id, self.monitor.id, None, cause, at))
+        details = {"reason": cause, "lastPingAt": _iso(beat.last_ping_at), "expectedAt": _iso(beat.expected_at), "downSince": iso(at)}
+        self.words.append(Word("monitor_down", beat.incident_id, opens=True, at=at, details=details))
+
+    def _recover(self, before: Beat, at: Ns, reason: str) -> None:
+        assert before.incident_id is not None
+        self.closed.append(Closure(before.incident_id, at, reason))
+        details: dict[str, Any] = {"reason": reason, "downSince": _iso(before.down_since)}
+        if before.down_since is not None:
+            details["downSeconds"] = (at - before.down_since) // SECOND
+        self.words.append(Word("monitor_up", before.incident_id, opens=False, at=at, details=details))
+
+    def _sample(self, alert: Alert, ping: Ping) -> Alert:
+        key = alert.metric_key
+        value: float | str | None = ping.numbers.get(key, ping.texts.get(key))
+        late = alert.last_sample_at is not None and ping.at <= alert.last_sample_at
+        if value is None or late or not threshold.comparable(alert, value):
+            return alert
+        after = threshold.sampled(alert, value, ping.at)
+        if after.state == "firing" != alert.state:
+            after = replace(after, incident_id=new_id("inc"))
+            self._fire(after, value, ping.at)
+        elif alert.state == "firing" != after.state:
+            self._resolve(alert, ping.at, "recovered", value)
+            after = replace(after, incident_id=None)
+        self.changed_alerts[alert.id] = after
+        return after
+
+    def _calmed(self, alert: Alert, now: Ns, reason: str) -> Alert:
+        if alert.incident_id is not None:
+            self._resolve(alert, now, reason, None)
+        after = replace(alert, state="ok", breaches=0, incident_id=None)
+        self.changed_alerts[alert.id] = after
+        return after
+
+    def _fire(self, alert: Alert, value: float | str, at: Ns) -> None:
+        assert alert.incident_id is not None
+        self.opened.append(Incident(alert.incident_id, self.monitor.project_id, self.monitor.id, alert.id, "threshold", at))
+        details = _condition(alert) | {"value": value, "consecutive": alert.consecutive}
+        self.words.append(Word("metric_alert", alert.incident_id, True, at, details, alert.channel_id))
+
+    def _resolve(self, alert: Alert, at: Ns, reason: str, value: float | str | None) -> None:
+        assert alert.incident_id is not None
+        self.closed.append(Closure(alert.incident_id, at, reason))
+        details = _condition(alert) | {"value": value, "reason": reason}
+        self.words.append(Word("metric_alert_resolved", alert.incident_id, False, at, details, alert.channel_id))
+
+
+def _condition(alert: Alert) -> dict[str, Any]:
+    return {"alertId": alert.id, "metricKey": alert.metric_key, "operator": alert.operator, "threshold": alert.threshold}
+
+
+def _iso(at: Ns | None) -> str | None:
+    return None if at is None else iso(at)

@@ -1,0 +1,168 @@
+"""Monitors: what their owners configured. How they are stands beside it in `beats`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from store.control.tables import beats, counters, monitors
+from store.model import Beat, Monitor, Ns, Schedule, ShownStatus
+
+_BEAT_COLUMNS = [c for c in beats.c if c.name != "monitor_id"]
+
+
+class Watched(NamedTuple):
+    """A monitor and how it is."""
+
+    monitor: Monitor
+    beat: Beat
+
+
+def add(connection: Connection, monitor: Monitor) -> None:
+    connection.execute(insert(monitors).values(_row(monitor) | {"id": monitor.id, "version": _next_version(connection)}))
+    connection.execute(insert(beats).values(monitor_id=monitor.id, status="new"))
+
+
+def change(connection: Connection, monitor: Monitor) -> None:
+    """Write the configuration of a monitor that exists."""
+    row = _row(monitor) | {"version": _next_version(connection)}
+    connection.execute(update(monitors).where(monitors.c.id == monitor.id).values(row))
+
+
+def bury(connection: Connection, monitor_id: str, now: Ns) -> None:
+    """Delete a monitor as far as anybody can see; its rows go when its points are forgotten (`buried`, `remove`)."""
+    values = {"deleted_at": now, "version": _next_version(connection)}
+    connection.execute(update(monitors).where(monitors.c.id == monitor_id).values(values))
+    connection.execute(update(beats).where(beats.c.monitor_id == monitor_id).values(deadline=None))
+
+
+def buried(connection: Connection, before: Ns) -> list[str]:
+    return list(connection.execute(select(monitors.c.id).where(monitors.c.deleted_at < before)).scalars())
+
+
+def remove(connection: Connection, monitor_id: str) -> None:
+    connection.execute(delete(monitors).where(monitors.c.id == monitor_id))
+
+
+def get(connection: Connection, project_id: str, monitor_id: str) -> Watched | None:
+    return _first(connection, _watched().where(monitors.c.id == monitor_id, monitors.c.project_id == project_id))
+
+
+def by_token(connection: Connection, token: str) -> Watched | None:
+    return _first(connection, _watched().where(monitors.c.token == token))
+
+
+def among(connection: Connection, monitor_ids: Sequence[str]) -> dict[str, Watched]:
+    """Those of the monitors that exist, by id."""
+    rows = connection.execute(_watched().where(monitors.c.id.in_(monitor_ids))).mappings()
+    return {row["id"]: _of(row) for row in rows}
+
+
+def find(
+    connection: Connection,
+    project_id: str,
+    now: Ns,
+    *,
+    tag: str | None = None,
+    status: ShownStatus | None = None,
+    search: str | None = None,
+    limit: int = 100,
+    offset: int = 0,
+) -> tuple[list[Watched], int]:
+    """A page of a project's monitors by name, and how many there are in all; `search` looks in name and slug."""
+    wanted: list[ColumnElement[bool]] = [monitors.c.project_id == project_id]
+    if tag is not None:
+        each = func.json_each(monitors.c.tags).table_valued("value")
+        wanted.append(select(1).select_from(each).where(each.c.value == tag).exists())
+    if status is not None:
+        wanted.append(_shows(status, now))
+    if search:
+        wanted.append(monitors.c.name.icontains(search, autoescape=True) | monitors.c.slug.icontains(search, autoescape=True))
+    page = _watched().where(*wanted)
+    total = connection.execute(select(func.count()).select_from(page.subquery())).scalar_one()
+    rows = connection.execute(page.order_by(monitors.c.name, monitors.c.id).limit(limit).offset(offset)).mappings()
+    return [_of(row) for row in rows], total
+
+
+def count_by_status(connection: Connection, project_id: str, now: Ns) -> dict[str, int]:
+    """How many monitors of the project show each status."""
+    late = _shows("late", now)
+    query = (
+        select(beats.c.status, late.label("late"), func.count())
+        .join(monitors)
+        .where(monitors.c.project_id == project_id, monitors.c.deleted_at.is_(None))
+    )
+    counts: dict[str, int] = {}
+    for status, is_late, number in connection.execute(query.group_by(beats.c.status, late)):
+        counts["late" if is_late else status] = counts.get("late" if is_late else status, 0) + number
+    return counts
+
+
+def changed_since(connection: Connection, version: int) -> tuple[list[str], int]:
+    """Ids of monitors changed or deleted after `version`, and the version that is now seen."""
+    rows = connection.execute(select(monitors.c.id, monitors.c.version).where(monitors.c.version > version)).all()
+    return [row.id for row in rows], max((row.version for row in rows), default=version)
+
+
+def newest_version(connection: Connection) -> int:
+    return connection.execute(select(func.max(monitors.c.version))).scalar() or 0
+
+
+def _row(monitor: Monitor) -> dict[str, Any]:
+    return {
+        "project_id": monitor.project_id,
+        "name": monitor.name,
+        "slug": monitor.slug,
+        "tags": list(monitor.tags),
+        "interval": monitor.schedule.interval,
+        "grace": monitor.schedule.grace,
+        "cron": monitor.schedule.cron,
+        "timezone": monitor.schedule.timezone,
+        "token": monitor.token,
+        "created_at": monitor.created_at,
+        "updated_at": monitor.updated_at,
+    }
+
+
+def _next_version(connection: Connection) -> int:
+    # The counter's row is locked until the commit, so versions are committed in the order they were given.
+    row = upsert(counters).values(name="monitors", value=1)
+    row = row.on_conflict_do_update(index_elements=["name"], set_={"value": counters.c.value + 1})
+    version: int = connection.execute(row.returning(counters.c.value)).scalar_one()
+    return version
+
+
+def _watched() -> Select[Any]:
+    return select(monitors, *_BEAT_COLUMNS).join(beats).where(monitors.c.deleted_at.is_(None))
+
+
+def _first(connection: Connection, query: Select[Any]) -> Watched | None:
+    row = connection.execute(query).mappings().first()
+    return _of(row) if row else None
+
+
+def _of(row: Mapping[Any, Any]) -> Watched:
+    schedule = Schedule(interval=row["interval"], grace=row["grace"], cron=row["cron"], timezone=row["timezone"])
+    monitor = Monitor(
+        id=row["id"],
+        project_id=row["project_id"],
+        name=row["name"],
+        slug=row["slug"],
+        tags=tuple(row["tags"]),
+        schedule=schedule,
+        token=row["token"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+    return Watched(monitor, Beat(**{c.name: row[c.name] for c in _BEAT_COLUMNS}))
+
+
+def _shows(status: ShownStatus, now: Ns) -> ColumnElement[bool]:
+    """The same judgement as `rules.status.shown`, in SQL; a test holds both together."""
+    late = (beats.c.status == "up") & (beats.c.expected_at < now)
+    if status == "late":
+        return late
+    return (beats.c.status == status) & (~func.coalesce(late, False) if status == "up" else True)

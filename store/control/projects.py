@@ -1,0 +1,52 @@
+"""Projects and their API keys. A key is kept as its SHA-256: it is long and random, so a slow hash would protect nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+from sqlalchemy import Connection, insert, select
+
+from store.control.tables import api_keys, projects
+from store.model import ApiKey, Ns, Project, new_id
+
+
+def new_key() -> str:
+    return f"lb_{secrets.token_urlsafe(24)}"
+
+
+def create(connection: Connection, name: str, plan: str, now: Ns) -> Project:
+    project = Project(id=new_id("prj"), name=name, plan=plan, created_at=now)
+    connection.execute(insert(projects).values(id=project.id, name=name, plan=plan, created_at=now))
+    return project
+
+
+def get(connection: Connection, project_id: str) -> Project | None:
+    row = connection.execute(select(projects).where(projects.c.id == project_id)).mappings().first()
+    return Project(**row) if row else None
+
+
+def add_key(connection: Connection, project_id: str, name: str, key: str, now: Ns, *, read_only: bool = False) -> ApiKey:
+    """Make `key` open the project. A key that exists already keeps what it opens."""
+    found = by_key(connection, key)
+    if found is not None:
+        return found[1]
+    made = ApiKey(id=new_id("key"), project_id=project_id, name=name, read_only=read_only, created_at=now)
+    connection.execute(
+        insert(api_keys).values(id=made.id, project_id=project_id, name=name, hash=_hash(key), read_only=read_only, created_at=now)
+    )
+    return made
+
+
+def by_key(connection: Connection, key: str) -> tuple[Project, ApiKey] | None:
+    """The project that `key` opens, and what is known of the key."""
+    row = connection.execute(select(api_keys).where(api_keys.c.hash == _hash(key))).mappings().first()
+    if row is None:
+        return None
+    project = get(connection, row["project_id"])
+    assert project is not None  # a foreign key
+    return project, ApiKey(**{f: row[f] for f in ApiKey.__struct_fields__})
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()

@@ -1,0 +1,20 @@
+"""Single values that belong to the whole installation, by name."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.sqlite import insert
+
+from store.control.tables import settings
+
+ADMIN_PASSWORD_HASH = "admin_password_hash"  # noqa: S105  # the name of a setting
+DEFAULT_PROJECT = "default_project"
+
+
+def get(connection: Connection, name: str) -> str | None:
+    return connection.execute(select(settings.c.value).where(settings.c.name == name)).scalar()
+
+
+def put(connection: Connection, name: str, value: str) -> None:
+    row = insert(settings).values(name=name, value=value)
+    connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": row.excluded.value}))

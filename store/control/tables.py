@@ -1,0 +1,198 @@
+"""The tables of the control store: who is monitored, how they are, and what is still to be told to whom.
+
+Instants are nanoseconds since the epoch in 64-bit integers, durations seconds. The migrations in `store/control/migrations` build
+these tables; a test holds both together.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("plan", String, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("project_id", ForeignKey("projects.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", String, nullable=False),
+    Column("hash", String, nullable=False, unique=True),
+    Column("read_only", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+monitors = Table(
+    "monitors",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("project_id", ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("name", String, nullable=False),
+    Column("slug", String),
+    Column("tags", JSON, nullable=False),
+    Column("interval", Integer, nullable=False),
+    Column("grace", Integer, nullable=False),
+    Column("cron", String),
+    Column("timezone", String, nullable=False),
+    Column("token", String, nullable=False, unique=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    # Rises with every change of any monitor: workers ask for what is newer than what they have seen.
+    Column("version", BigInteger, nullable=False, index=True),
+    # A deleted monitor stays until every worker has seen it go and its points are forgotten.
+    Column("deleted_at", BigInteger, index=True),
+    Index("ix_monitors_project_id_name", "project_id", "name"),
+)
+
+beats = Table(
+    "beats",
+    metadata,
+    Column("monitor_id", ForeignKey("monitors.id", ondelete="CASCADE"), primary_key=True),
+    Column("status", String, nullable=False),
+    Column("last_ping_at", BigInteger),
+    Column("expected_at", BigInteger),
+    Column("deadline", BigInteger),
+    Column("down_since", BigInteger),
+    Column("incident_id", String),
+)
+# What is due and what a gap touches are found without looking at the monitors that wait in peace.
+Index("ix_beats_deadline", beats.c.deadline, sqlite_where=beats.c.deadline.is_not(None), postgresql_where=beats.c.deadline.is_not(None))
+Index(
+    "ix_beats_expected_at", beats.c.expected_at, sqlite_where=beats.c.deadline.is_not(None), postgresql_where=beats.c.deadline.is_not(None)
+)
+
+metric_keys = Table(
+    "metric_keys",
+    metadata,
+    Column("monitor_id", ForeignKey("monitors.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("number", Float),
+    Column("text", Text),
+    Column("last_at", BigInteger, nullable=False),
+)
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("project_id", ForeignKey("projects.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", String, nullable=False),
+    Column("type", String, nullable=False),
+    Column("config", JSON, nullable=False),
+    Column("is_default", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("last_error", Text),
+    Column("last_error_at", BigInteger),
+)
+
+monitor_channels = Table(
+    "monitor_channels",
+    metadata,
+    Column("monitor_id", ForeignKey("monitors.id", ondelete="CASCADE"), primary_key=True),
+    Column("channel_id", ForeignKey("channels.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+metric_alerts = Table(
+    "metric_alerts",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("monitor_id", ForeignKey("monitors.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("metric_key", String, nullable=False),
+    Column("operator", String, nullable=False),
+    Column("threshold", JSON, nullable=False),
+    Column("channel_id", ForeignKey("channels.id", ondelete="SET NULL")),
+    Column("consecutive", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("state", String, nullable=False),
+    Column("breaches", Integer, nullable=False),
+    Column("last_sample_at", BigInteger),
+    Column("incident_id", String),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("project_id", ForeignKey("projects.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("monitor_id", ForeignKey("monitors.id", ondelete="CASCADE"), nullable=False),
+    Column("alert_id", String),
+    Column("cause", String, nullable=False),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("resolved_at", BigInteger),
+    Column("resolution", String),
+    Index("ix_incidents_monitor_id_opened_at", "monitor_id", "opened_at"),
+)
+
+transitions = Table(
+    "transitions",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("monitor_id", ForeignKey("monitors.id", ondelete="CASCADE"), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("from_status", String, nullable=False),
+    Column("to_status", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("incident_id", String),
+    Index("ix_transitions_monitor_id_at", "monitor_id", "at"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    # In the order of creation: what was said first about an incident is delivered first.
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("channel_id", ForeignKey("channels.id", ondelete="CASCADE"), nullable=False),
+    Column("incident_id", String),
+    Column("sequence", Integer, nullable=False),
+    Column("event", String, nullable=False),
+    Column("payload", JSON, nullable=False),
+    Column("state", String, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("sent_at", BigInteger),
+    Column("last_error", Text),
+    Index("ix_outbox_incident_id_channel_id", "incident_id", "channel_id"),
+)
+_WAITING = outbox.c.state.in_(("pending", "inflight"))
+Index("ix_outbox_next_at", outbox.c.next_at, sqlite_where=_WAITING, postgresql_where=_WAITING)
+
+offsets = Table(
+    "offsets",
+    metadata,
+    Column("journal", String, primary_key=True),
+    Column("reader", String, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+)

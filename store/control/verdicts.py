@@ -1,0 +1,60 @@
+"""Writes what the rules have decided about many monitors, in a few statements whatever their number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Column, Connection, Table, Update, bindparam, insert, select, update
+
+from store.control.tables import beats, incidents, metric_alerts, monitors, transitions
+from store.model import SECOND, Alert, Beat, Closure, Gap, Incident, Ns, Transition
+
+_BEAT = ("status", "last_ping_at", "expected_at", "deadline", "down_since", "incident_id")
+_ALERT = ("state", "breaches", "last_sample_at", "incident_id")
+
+
+def save_beats(connection: Connection, changed: dict[str, Beat]) -> None:
+    if changed:
+        rows = [{"of": monitor_id} | {f"new_{name}": getattr(beat, name) for name in _BEAT} for monitor_id, beat in changed.items()]
+        connection.execute(_change(beats, beats.c.monitor_id, _BEAT), rows)
+
+
+def save_alerts(connection: Connection, changed: Sequence[Alert]) -> None:
+    if changed:
+        rows = [{"of": alert.id} | {f"new_{name}": getattr(alert, name) for name in _ALERT} for alert in changed]
+        connection.execute(_change(metric_alerts, metric_alerts.c.id, _ALERT), rows)
+
+
+def add_transitions(connection: Connection, new: Sequence[Transition]) -> None:
+    if new:
+        connection.execute(insert(transitions), [{f: getattr(t, f) for f in t.__struct_fields__} for t in new])
+
+
+def save_incidents(connection: Connection, opened: Sequence[Incident], closed: Sequence[Closure]) -> None:
+    if opened:
+        connection.execute(insert(incidents), [{f: getattr(i, f) for f in i.__struct_fields__} for i in opened])
+    if closed:
+        rows = [{"of": c.incident_id, "new_resolved_at": c.at, "new_resolution": c.resolution} for c in closed]
+        connection.execute(_change(incidents, incidents.c.id, ("resolved_at", "resolution")), rows)
+
+
+def overdue(connection: Connection, watermark: Ns, limit: int) -> list[str]:
+    """Monitors whose deadline has passed, the longest overdue first."""
+    query = select(beats.c.monitor_id).where(beats.c.deadline < watermark).order_by(beats.c.deadline).limit(limit)
+    return list(connection.execute(query).scalars())
+
+
+def touched_by(connection: Connection, gap: Gap) -> list[str]:
+    """Monitors whose expected window the gap may have met, and some more: `rules.schedule.rearmed` judges each exactly.
+
+    A ping may come before `expected_at` by a tenth of the interval, and by five minutes at the most.
+    """
+    waiting = beats.c.deadline.is_not(None) & (beats.c.deadline >= gap.start) & (beats.c.expected_at <= gap.end + 300 * SECOND)
+    early = monitors.c.cron.is_not(None) | (beats.c.expected_at - monitors.c.interval * (SECOND // 10) <= gap.end)
+    query = select(beats.c.monitor_id).join(monitors).where(waiting, early, monitors.c.deleted_at.is_(None))
+    return list(connection.execute(query.order_by(beats.c.monitor_id)).scalars())
+
+
+def _change(table: Table, key: Column[str], names: Sequence[str]) -> Update:
+    """UPDATE of the named columns from parameters `new_<name>`, for the row whose `key` is the parameter `of`."""
+    return update(table).where(key == bindparam("of")).values({name: bindparam(f"new_{name}") for name in names})

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from store.control import history, metric_keys, monitors, offsets
+from store.control.tables import outbox
+from store.model import MetricKey, Ping
+from tests.world import START, World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    one = World(tmp_path)
+    one.channel()
+    yield one
+    one.close()
+
+
+def test_the_first_ping_makes_a_monitor_up_and_says_nothing(world: World) -> None:
+    job = world.monitor(interval=60, grace=30)
+    world.ping(job, 10)
+    world.run(11)
+    beat = world.beat(job)
+    assert (beat.status, beat.last_ping_at, beat.expected_at, beat.deadline) == ("up", world.at(10), world.at(70), world.at(100))
+    assert world.events() == []
+
+
+def test_a_missed_ping_is_declared_once_right_after_its_deadline(world: World) -> None:
+    job = world.monitor(interval=60, grace=30)
+    world.ping(job, 10)
+    world.run(100)
+    assert world.beat(job).status == "up", "the deadline itself is still in time"
+    world.run(100.001)
+    beat = world.beat(job)
+    assert (beat.status, beat.down_since, beat.deadline) == ("down", world.at(100), None)
+    world.run(5_000)
+    ((event, details),) = world.said()
+    assert event == "monitor_down"
+    assert details == {
+        "reason": "missed",
+        "lastPingAt": "2023-11-14T22:13:30.000Z",
+        "expectedAt": "2023-11-14T22:14:30.000Z",
+        "downSince": "2023-11-14T22:15:00.000Z",
+    }
+
+
+def test_a_ping_ends_the_outage_and_the_same_channel_hears_of_it(world: World) -> None:
+    job = world.monitor(interval=60, grace=30)
+    world.ping(job, 10)
+    world.run(200)
+    world.ping(job, 210)
+    world.run(211)
+    assert world.events() == ["monitor_down", "monitor_up"]
+    assert world.said()[1][1] == {"reason": "ping", "downSince": "2023-11-14T22:15:00.000Z", "downSeconds": 110}
+    with world.control.read() as connection:
+        rows = connection.execute(select(outbox.c.incident_id, outbox.c.sequence, outbox.c.channel_id)).all()
+        (incident,) = history.incidents_of(connection, job.id)
+    assert [row.sequence for row in rows] == [1, 2]
+    assert {row.incident_id for row in rows} == {incident.id}
+    assert (incident.opened_at, incident.resolved_at, incident.resolution) == (world.at(100), world.at(210), "ping")
+
+
+def test_a_ping_after_the_deadline_was_a_miss_even_if_nobody_looked_in_between(world: World) -> None:
+    job = world.monitor(interval=60, grace=30)
+    world.ping(job, 10)
+    world.ping(job, 100.001)
+    world.run(101)
+    assert world.events() == ["monitor_down", "monitor_up"]
+    with world.control.read() as connection:
+        moved = [(t.from_status, t.to_status, t.at) for t in history.of_monitor(connection, job.id, START, world.at(1_000))]
+    assert moved == [("new", "up", world.at(10)), ("up", "down", world.at(100)), ("down", "up", world.at(100.001))]
+
+
+def test_a_backlog_delays_alarms_and_invents_none(world: World) -> None:
+    job = world.monitor(interval=60, grace=30)
+    for n in range(1_201):
+        world.ping(job, n * 60.0)
+    world.marks[0].set(world.at(72_001))
+    assert world.settle.step(world.at(72_001)) is True
+    world.overdue.step(world.at(72_001))
+    assert world.beat(job).status == "up", "the rest of the journal is not read yet"
+    world.run(72_001)
+    assert world.events() == []
+    assert world.beat(job).last_ping_at == world.at(72_000)
+
+
+def test_nothing_is_overdue_while_a_worker_has_pings_that_are_not_durable(world: World) -> None:
+    job = world.monitor(interval=60, grace=30)
+    world.ping(job, 10)
+    world.marks[0].set(world.at(95))
+    world.tick(1_000)
+    assert world.beat(job).status == "up"
+
+
+def test_records_of_several_workers_are_settled_in_the_order_of_receipt(tmp_path: Path) -> None:
+    world = World(tmp_path, workers=2)
+    world.channel()
+    job = world.monitor(interval=60, grace=30)
+    world.ping(job, 10, slot=1)
+    world.ping(job, 70, slot=0)
+    world.ping(job, 130, slot=1)
+    world.run(131)
+    assert world.events() == []
+    world.ping(job, 260, slot=1)
+    world.marks[1].set(world.at(300))
+    world.tick(300)
+    assert world.beat(job).last_ping_at == world.at(130), "worker 0 may still bring something older"
+    world.ping(job, 200, slot=0)
+    world.run(300)
+    assert world.events() == []
+    world.close()
+
+
+def test_a_crash_before_the_commit_changes_nothing_and_after_it_repeats_nothing(world: World) -> None:
+    job = world.monitor(interval=60, grace=30)
+    world.alert(job, consecutive=2)
+    world.ping(job, 10, numbers={"v": 150.0})
+    world.run(11)
+    world.restart()
+    world.run(12)
+    world.ping(job, 20, numbers={"v": 150.0})
+    world.run(21)
+    assert world.events() == ["metric_alert"]
+    with world.control.read() as connection:
+        assert offsets.load(connection, "settle") == {world.journals[0].id: 2}
+
+
+def test_our_restart_gives_short_monitors_another_chance(world: World) -> None:
+    job, calm = world.monitor(interval=60, grace=30), world.monitor(interval=3_600, grace=30)
+    for monitor in (job, calm):
+        world.ping(monitor, 10)
+    world.run(65)
+    world.gap(65, 300)
+    world.run(301)
+    assert world.beat(job).deadline == world.at(300 + 60 + 30)
+    assert world.beat(calm).deadline == world.at(10 + 3_600 + 30)
+    assert world.events() == []
+    world.run(391)
+    assert world.events() == ["monitor_down"]
+
+
+def test_a_gap_leaves_a_daily_job_unverified_until_its_next_turn(world: World) -> None:
+    job = world.monitor(interval=86_400, grace=3_600)
+    world.ping(job, 0)
+    world.run(86_000)
+    world.gap(86_300, 100_000)
+    world.run(100_001)
+    beat = world.beat(job)
+    assert (beat.status, beat.expected_at) == ("unverified", world.at(2 * 86_400))
+    assert "monitor_down" not in world.events()
+    world.ping(job, 172_900)
+    world.run(172_901)
+    assert world.beat(job).status == "up"
+    assert "monitor_up" not in world.events()
+
+
+def test_who_was_overdue_before_our_gap_is_down_all_the_same(world: World) -> None:
+    job = world.monitor(interval=60, grace=30)
+    world.ping(job, 10)
+    world.run(60)
+    world.gap(101, 200)
+    world.run(201)
+    assert world.beat(job).down_since == world.at(100)
+
+
+def test_keys_are_discovered_with_their_newest_values(world: World) -> None:
+    job = world.monitor()
+    world.ping(job, 1, numbers={"v": 1.0, "w": 5.0}, texts={"s": "done"})
+    world.ping(job, 2, texts={"v": "two"})
+    world.run(3)
+    with world.control.read() as connection:
+        found, total = metric_keys.find(connection, job.id)
+    assert found == [MetricKey("s", "done", world.at(1)), MetricKey("v", "two", world.at(2)), MetricKey("w", 5.0, world.at(1))]
+    assert total == 3
+
+
+def test_pings_of_a_deleted_monitor_are_passed_over(world: World) -> None:
+    job, gone = world.monitor(), world.monitor()
+    world.put(Ping(world.at(1), gone.id))
+    world.ping(job, 2)
+    with world.control.begin() as connection:
+        monitors.bury(connection, gone.id, world.at(1))
+    world.run(3)
+    assert world.beat(job).status == "up"
+
+
+def test_three_breaches_in_a_row_fire_and_one_calm_sample_resolves(world: World) -> None:
+    job = world.monitor(interval=3_600)
+    alert = world.alert(job, consecutive=3)
+    values = [150.0, 150.0, 50.0, 150.0, 150.0, None, 101.0, 500.0, 100.0]
+    states = []
+    for n, value in enumerate(values):
+        world.ping(job, n + 1, numbers={} if value is None else {"v": value})
+        world.run(n + 1.5)
+        states.append(world.standing(alert).state)
+    assert states == ["pending", "pending", "ok", "pending", "pending", "pending", "firing", "firing", "ok"]
+    fired, resolved = world.said()
+    condition = {"alertId": alert.id, "metricKey": "v", "operator": ">", "threshold": 100}
+    assert fired == ("metric_alert", condition | {"value": 101, "consecutive": 3})
+    assert resolved == ("metric_alert_resolved", condition | {"value": 100, "reason": "recovered"})
+
+
+def test_texts_are_compared_with_text_thresholds_only(world: World) -> None:
+    job = world.monitor(interval=3_600)
+    failed = world.alert(job, operator="=", threshold="failed")
+    number = world.alert(job, operator="!=", threshold=3.0)
+    world.ping(job, 1, texts={"v": "failed"})
+    world.run(2)
+    assert (world.standing(failed).state, world.standing(number).state) == ("firing", "ok")
+    world.ping(job, 3, numbers={"v": 4.0})
+    world.run(4)
+    assert (world.standing(failed).state, world.standing(number).state) == ("firing", "firing")
+
+
+def test_an_alert_with_a_channel_tells_that_channel_alone(world: World) -> None:
+    own = world.channel(is_default=False)
+    job = world.monitor()
+    world.alert(job, channel_id=own.id)
+    world.ping(job, 1, numbers={"v": 101.0})
+    world.run(2)
+    with world.control.read() as connection:
+        assert connection.execute(select(outbox.c.channel_id)).scalars().all() == [own.id]
+
+
+def test_a_ping_older_than_the_last_changes_nothing(world: World) -> None:
+    job = world.monitor(interval=60, grace=30)
+    world.ping(job, 50)
+    world.run(51)
+    world.ping(job, 40)
+    world.run(52)
+    assert world.beat(job).last_ping_at == world.at(50)
