@@ -67,15 +67,18 @@ def time_ticks(start: Ns, end: Ns, zone: tzinfo) -> list[Tick]:
     """At most seven instants that are whole hours or midnights on the wall clock of `zone`."""
     hours = next((h for h in _HOURS if (end - start) / HOUR / h <= _MOST_TICKS), _HOURS[-1])
     inside = takewhile(lambda step: step[0] <= end, _wall_clock(start, hours, zone))
-    return [Tick((at - start) / (end - start), f"{local:%-d %b}" if local.hour == 0 else f"{local:%H:%M}")
-            for at, local in inside if at >= start]
+    return [
+        Tick((at - start) / (end - start), f"{local:%-d %b}" if local.hour == 0 else f"{local:%H:%M}")
+        for at, local in inside
+        if at >= start
+    ]
 
 
 def _wall_clock(start: Ns, hours: int, zone: tzinfo) -> Iterator[tuple[Ns, datetime]]:
     """Endless steps of the wall clock from the midnight before `start`; hours that a change of offset skips are left out."""
-    day = datetime.fromtimestamp(start // SECOND, zone).date()
+    day = datetime.fromtimestamp(start // SECOND, zone).toordinal()
     # Two-day steps count from a fixed day, or the labels would jump at every midnight.
-    naive = datetime(day.year, day.month, day.day) - timedelta(days=day.toordinal() % 2)
+    naive = datetime.fromordinal(day - day % 2)
     while True:
         local = naive.replace(tzinfo=zone)
         if local.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == naive:

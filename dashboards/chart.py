@@ -82,10 +82,14 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Everything the template needs; `data` goes to the page as JSON for the pointer and the keyboard. `stats` is None without data."""
+    """Everything the template needs; `data` goes to the page as JSON for the pointer and the keyboard.
+
+    `lone` repeats the points that have no neighbour to be joined with, to be drawn as dots. `stats` is None without data.
+    """
 
     key: str
     line: str
+    lone: str
     band: str
     grid: str
     y_labels: tuple[Label, ...]
@@ -100,9 +104,11 @@ def draw(key: str, buckets: Sequence[Bucket], frame: Frame, limits: Sequence[Lim
     """The chart of one metric. `latest` is its newest value, whenever that was; the newest bucket's average stands in for it."""
     ys = scale([*(b.min for b in buckets), *(b.max for b in buckets), *(limit.threshold for limit in limits)])
     runs = list(_runs(buckets, frame))
+    curves = [curve([_point(b, b.avg, frame, ys) for b in run]) for run in runs]
     return Chart(
         key=key,
-        line="".join(curve([_point(b, b.avg, frame, ys) for b in run]) for run in runs),
+        line="".join(curves),
+        lone="".join(path for path, run in zip(curves, runs, strict=True) if len(run) == 1),
         band="".join(ribbon([_point(b, b.max, frame, ys) for b in run], [_point(b, b.min, frame, ys) for b in run]) for run in runs),
         grid="".join(f"M0 {round(ys.share(value) * HEIGHT)}H{WIDTH}" for value in ys.ticks()),
         y_labels=tuple(Label(_per_cent(ys.share(value)), tick(value, ys.step), "end") for value in ys.ticks()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 Point = tuple[float, float]
 
@@ -37,8 +38,8 @@ def ribbon(upper: Sequence[Point], lower: Sequence[Point]) -> str:
 
 
 def _slopes(run: Sequence[Point]) -> list[float]:
-    widths = [after[0] - before[0] for before, after in zip(run, run[1:], strict=False)]
-    rises = [(after[1] - before[1]) / width for before, after, width in zip(run, run[1:], widths, strict=False)]
+    widths = [after[0] - before[0] for before, after in pairwise(run)]
+    rises = [(after[1] - before[1]) / (after[0] - before[0]) for before, after in pairwise(run)]
     inner = [_inner_slope(rises[i - 1], rises[i], widths[i - 1], widths[i]) for i in range(1, len(rises))]
     return [rises[0], *inner, rises[-1]]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 
 from store.model import SECOND, Ns
 
@@ -67,10 +67,11 @@ def relative(at: Ns, now: Ns) -> str:
     return f"{short_span(seconds)} ago" if seconds > 0 else f"in {short_span(-seconds)}"
 
 
-def iso(at: Ns) -> str:
-    """UTC with milliseconds, as the API writes it: `2026-11-23T03:04:05.678Z`."""
-    moment = datetime.fromtimestamp(at // SECOND, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at % SECOND // 1_000_000:03d}Z"
+def share(value: float | None) -> str:
+    """A share of time in per cent, rounded down: 100 % means no outage at all."""
+    if value is None:
+        return "–"
+    return f"{math.floor(value * 10_000) / 100:g} %"
 
 
 def clock(at: Ns, zone: tzinfo) -> str:

@@ -37,6 +37,7 @@ def test_a_slow_rhythm_is_no_gap() -> None:
 def test_a_run_of_one_point_is_still_drawn() -> None:
     drawn = draw("load", [bucket(9, 1), bucket(5, 2), bucket(4, 2)], FRAME)
     assert drawn.line.count("M") == 2 and drawn.line.count("C") == 2 and drawn.band.count("M") == 1
+    assert drawn.lone.count("M") == 1 and drawn.line.startswith(drawn.lone)
 
 
 def test_a_single_point_is_a_dot_with_numbers() -> None:
@@ -62,7 +63,7 @@ def test_no_data_draws_no_line_and_tells_no_numbers() -> None:
 
 def test_the_band_spans_the_extremes_of_each_bucket() -> None:
     drawn = draw("load", [bucket(2, 50, spread=50), bucket(1, 50, spread=50)], FRAME)
-    assert {n for n in drawn.band.replace("M", " ").replace("L", " ").replace("Z", "").split()[1::2]} == {"0", "1000"}
+    assert set(drawn.band.replace("M", " ").replace("L", " ").replace("Z", "").split()[1::2]) == {"0", "1000"}
 
 
 def test_a_threshold_outside_the_data_is_still_on_the_chart() -> None:

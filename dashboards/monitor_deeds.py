@@ -1,0 +1,109 @@
+"""What the buttons of a monitor's page do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from marshmallow import ValidationError
+from sqlalchemy import Connection
+from werkzeug.wrappers import Response as Reply
+
+from dashboards.forms import threshold, whole
+from dashboards.monitor_form import errors_of
+from dashboards.monitor_page import page
+from dashboards.site import Site
+from rules import actions
+from rules.definitions import AlertDefinition
+from store.control import alerts, metric_keys
+from store.model import Monitor
+
+
+def routes(blueprint: Blueprint, site: Site) -> None:
+    _pausing(blueprint, site)
+    _alerts(blueprint, site)
+    _confirmed(blueprint, site)
+
+
+def _pausing(blueprint: Blueprint, site: Site) -> None:
+    @blueprint.post("/m/<monitor_id>/pause")
+    def pause_monitor(monitor_id: str) -> Reply:
+        with site.control.begin() as connection:
+            actions.pause(connection, site.watched(connection, monitor_id).monitor, site.base_url, site.clock())
+        return _back(monitor_id)
+
+    @blueprint.post("/m/<monitor_id>/resume")
+    def resume_monitor(monitor_id: str) -> Reply:
+        with site.control.begin() as connection:
+            actions.resume(connection, site.watched(connection, monitor_id).monitor, site.base_url, site.clock())
+        return _back(monitor_id)
+
+
+def _alerts(blueprint: Blueprint, site: Site) -> None:
+    @blueprint.post("/m/<monitor_id>/alerts")
+    def add_alert(monitor_id: str) -> Reply:
+        try:
+            with site.control.begin() as connection:
+                monitor = site.watched(connection, monitor_id).monitor
+                fields = AlertDefinition().load(_alert(connection, monitor))
+                actions.add_alert(connection, monitor, fields, site.clock())
+        except (ValidationError, actions.Refused) as refused:
+            return page(site, monitor_id, 422, alert_values=request.form.to_dict(), alert_errors=errors_of(refused))
+        return _back(monitor_id, "alerts")
+
+    @blueprint.post("/m/<monitor_id>/alerts/<alert_id>/delete")
+    def delete_alert(monitor_id: str, alert_id: str) -> Reply:
+        with site.control.begin() as connection:
+            monitor = site.watched(connection, monitor_id).monitor
+            alert = alerts.get(connection, monitor_id, alert_id)
+            if alert is None:
+                abort(404, "There is no such alert; it may have been deleted.")
+            actions.delete_alert(connection, monitor, alert, site.base_url, site.clock())
+        return _back(monitor_id, "alerts")
+
+
+def _confirmed(blueprint: Blueprint, site: Site) -> None:
+    @blueprint.route("/m/<monitor_id>/rotate-token", methods=["GET", "POST"])
+    def rotate_token(monitor_id: str) -> Reply | str:
+        if request.method == "GET":
+            consequence = "The present ping URL stops working at once: every job that uses it must get the new one."
+            return _question(site, monitor_id, "Replace the ping URL", consequence)
+        with site.control.begin() as connection:
+            actions.rotate_token(connection, site.watched(connection, monitor_id).monitor, site.clock())
+        flash("The monitor has a new ping URL. Give it to every job that used the old one.")
+        return _back(monitor_id)
+
+    @blueprint.route("/m/<monitor_id>/delete", methods=["GET", "POST"])
+    def delete_monitor(monitor_id: str) -> Reply | str:
+        if request.method == "GET":
+            return _question(site, monitor_id, "Delete", "Its ping URL stops working; its history, charts and alerts are gone for good.")
+        with site.control.begin() as connection:
+            monitor = site.watched(connection, monitor_id).monitor
+            actions.delete_monitor(connection, monitor, site.base_url, site.clock())
+        flash(f"“{monitor.name}” is deleted.")
+        return redirect(url_for("pages.monitor_list"), 303)
+
+
+def _alert(connection: Connection, monitor: Monitor) -> dict[str, Any]:
+    form = request.form
+    key = form.get("metricKey", "")
+    known = {found.key: found.value for found in metric_keys.find(connection, monitor.id)[0]}
+    return {
+        "metricKey": key,
+        "operator": form.get("operator", ""),
+        "threshold": threshold(form.get("threshold", "").strip(), is_text=isinstance(known.get(key), str)),
+        "channelId": form.get("channelId") or None,
+        "consecutiveTriggers": whole(form.get("consecutiveTriggers", "1")),
+    }
+
+
+def _question(site: Site, monitor_id: str, deed: str, consequence: str) -> str:
+    with site.control.read() as connection:
+        monitor = site.watched(connection, monitor_id).monitor
+    question = f"{deed} of “{monitor.name}”?" if deed != "Delete" else f"Delete “{monitor.name}”?"
+    back = url_for("pages.monitor", monitor_id=monitor_id)
+    return render_template("confirm.html", question=question, consequence=consequence, deed=deed, back=back)
+
+
+def _back(monitor_id: str, anchor: str | None = None) -> Reply:
+    return redirect(url_for("pages.monitor", monitor_id=monitor_id, _anchor=anchor), 303)

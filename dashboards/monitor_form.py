@@ -1,0 +1,93 @@
+"""The form that makes a monitor and the one that changes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from marshmallow import ValidationError
+from sqlalchemy import Connection
+from werkzeug.wrappers import Response as Reply
+
+from dashboards.forms import Errors, listed, sentences, whole
+from dashboards.site import Site
+from rules import actions
+from rules.definitions import MonitorDefinition, defined_monitor
+from store.control import channels
+from store.model import Channel, Monitor
+
+
+def routes(blueprint: Blueprint, site: Site) -> None:
+    @blueprint.route("/new", methods=["GET", "POST"])
+    def new_monitor() -> Reply:
+        if request.method == "GET":
+            return _shown(site, None, _values({"interval": "60", "gracePeriod": "30", "timezone": "UTC"}), {})
+        try:
+            with site.control.begin() as connection:
+                fields = MonitorDefinition().load(_definition(None))
+                made = actions.add_monitor(connection, site.project(connection).id, fields, site.clock())
+        except (ValidationError, actions.Refused) as refused:
+            return _shown(site, None, _sent(), errors_of(refused))
+        return redirect(url_for("pages.monitor", monitor_id=made.monitor.id), 303)
+
+    @blueprint.route("/m/<monitor_id>/edit", methods=["GET", "POST"])
+    def edit_monitor(monitor_id: str) -> Reply:
+        with site.control.read() as connection:
+            monitor = site.watched(connection, monitor_id).monitor
+            chosen = channels.chosen(connection, [monitor_id]).get(monitor_id, [])
+        if request.method == "GET":
+            return _shown(site, monitor, _values(defined_monitor(monitor, chosen)), {})
+        try:
+            with site.control.begin() as connection:
+                monitor = site.watched(connection, monitor_id).monitor
+                fields = MonitorDefinition().load(_definition(monitor))
+                actions.edit_monitor(connection, monitor, fields, site.base_url, site.clock())
+        except (ValidationError, actions.Refused) as refused:
+            return _shown(site, monitor, _sent(), errors_of(refused))
+        return redirect(url_for("pages.monitor", monitor_id=monitor_id), 303)
+
+
+def errors_of(refused: ValidationError | actions.Refused) -> Errors:
+    return sentences(refused.messages if isinstance(refused, ValidationError) else refused.fields)
+
+
+def _definition(monitor: Monitor | None) -> dict[str, Any]:
+    """What the form says, overlaid on what it does not show."""
+    form = request.form
+    kept = {} if monitor is None else {"slug": monitor.slug}
+    said: dict[str, Any] = {"name": form.get("name", "").strip()}
+    for field in ("interval", "gracePeriod"):
+        if form.get(field, "").strip():
+            said[field] = whole(form[field])
+    return (
+        kept
+        | said
+        | {
+            "schedule": form.get("schedule", "").strip() or None,
+            "timezone": form.get("timezone", "").strip() or "UTC",
+            "tags": listed(form.get("tags", "")),
+            "channelIds": form.getlist("channelIds") or None,
+        }
+    )
+
+
+def _values(definition: dict[str, Any]) -> dict[str, Any]:
+    """What the form's fields hold for a definition."""
+    shown = {name: "" if value is None else value for name, value in definition.items()}
+    return shown | {"tags": ", ".join(definition.get("tags", [])), "channelIds": definition.get("channelIds") or []}
+
+
+def _sent() -> dict[str, Any]:
+    return {**request.form.to_dict(), "channelIds": request.form.getlist("channelIds")}
+
+
+def _shown(site: Site, monitor: Monitor | None, values: dict[str, Any], errors: Errors) -> Reply:
+    with site.control.read() as connection:
+        known = _channels(connection, site)
+    heading = f"Edit {monitor.name}" if monitor else "New monitor"
+    page = render_template("monitor_form.html", heading=heading, monitor=monitor, values=values, errors=errors, channels=known)
+    return make_response(page, 422 if errors else 200)
+
+
+def _channels(connection: Connection, site: Site) -> list[Channel]:
+    return channels.find(connection, site.project(connection).id, limit=1000)[0]

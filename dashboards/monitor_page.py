@@ -1,0 +1,194 @@
+"""One monitor: how it is, its charts, its latest pings, and all that can be done to it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, Response, abort, make_response, render_template, request
+from sqlalchemy import Connection
+
+from dashboards.axis import HOUR
+from dashboards.chart import BUCKETS, Chart, Frame, Limit, draw
+from dashboards.fresh import fragment
+from dashboards.outages import downs, uptime
+from dashboards.site import RANGES, Site, chosen_range
+from dashboards.snippets import first_ping, snippets
+from rules import schedule as schedules
+from rules import status as status_rules
+from store.control import alerts, channels, history, metric_keys
+from store.instant import iso
+from store.model import SECOND, Alert, Beat, Channel, Incident, MetricKey, Monitor, Ns, Ping, Schedule, ShownStatus, Transition
+
+_DAY: Ns = 24 * HOUR
+_CHARTS = 12
+_PINGS = 20
+_ALERTS = 200
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that the page tells about a monitor, but for the values of its charts."""
+
+    now: Ns
+    monitor: Monitor
+    beat: Beat
+    keys: list[MetricKey]
+    alerts: list[Alert]
+    channels: dict[str, Channel]
+    told: list[str]
+    transitions: list[Transition]
+    incidents: list[Incident]
+    pings: list[Ping]
+    range: str
+
+    @property
+    def status(self) -> ShownStatus:
+        return status_rules.shown(self.beat, self.now)
+
+    @property
+    def span(self) -> Ns:
+        return RANGES[self.range] * HOUR
+
+    @property
+    def bucket(self) -> Ns:
+        return self.span // BUCKETS
+
+    @property
+    def numbers(self) -> list[MetricKey]:
+        return [key for key in self.keys if isinstance(key.value, float)]
+
+    @property
+    def texts(self) -> list[MetricKey]:
+        return [key for key in self.keys if isinstance(key.value, str)]
+
+    def uptime(self, days: int) -> float | None:
+        return uptime(self.transitions, self.now - days * _DAY, self.now)
+
+    @property
+    def last_outage(self) -> Incident | None:
+        return next((incident for incident in self.incidents if incident.alert_id is None), None)
+
+
+def routes(blueprint: Blueprint, site: Site) -> None:
+    @blueprint.get("/m/<monitor_id>")
+    def monitor(monitor_id: str) -> Response:
+        return page(site, monitor_id)
+
+    @blueprint.get("/m/<monitor_id>/live")
+    def monitor_live(monitor_id: str) -> Response:
+        with site.control.read() as connection:
+            facts = _facts(site, connection, monitor_id)
+        zone = site.reader_zone()
+        # The charts move on with the clock, one bucket at a time, even where nothing new arrives.
+        seen = (facts.status, facts.now // facts.bucket, _without_now(facts), str(zone), "all" in request.args)
+        return _remembering(fragment(seen, lambda: render_template("monitor_live.html", **_context(site, facts))), facts.range)
+
+    @blueprint.get("/m/<monitor_id>/metrics.csv")
+    def metrics_csv(monitor_id: str) -> Response:
+        with site.control.read() as connection:
+            facts = _facts(site, connection, monitor_id)
+        key = request.args.get("key", "")
+        if key not in {known.key for known in facts.numbers}:
+            abort(404, "This monitor has no such number.")
+        return _csv(site, facts, key)
+
+
+def page(site: Site, monitor_id: str, code: int = 200, **form: Any) -> Response:
+    """The whole page; `form` holds what an invalid form said and the sentences about it, to be shown again."""
+    with site.control.read() as connection:
+        facts = _facts(site, connection, monitor_id)
+    url = site.ping_url(facts.monitor.token)
+    ways = {"ping_url": url, "snippets": snippets(url), "first_ping": first_ping(url)}
+    body = render_template("monitor.html", **_context(site, facts), **ways, ranges=list(RANGES), **form)
+    return _remembering(make_response(body, code), facts.range)
+
+
+def _facts(site: Site, connection: Connection, monitor_id: str) -> Facts:
+    now = site.clock()
+    monitor, beat = site.watched(connection, monitor_id)
+    told = channels.notified(connection, {monitor.id: monitor.project_id})[monitor.id]
+    listed = alerts.find(connection, monitor.id, limit=_ALERTS)[0]
+    return Facts(
+        now=now,
+        monitor=monitor,
+        beat=beat,
+        keys=metric_keys.find(connection, monitor.id)[0],
+        alerts=listed,
+        channels={channel.id: channel for channel in channels.find(connection, monitor.project_id, limit=1000)[0]},
+        told=told,
+        transitions=history.of_monitor(connection, monitor.id, now - 30 * _DAY, now + 1),
+        incidents=history.incidents_of(connection, monitor.id),
+        pings=site.points.pings(monitor.id, limit=_PINGS),
+        range=chosen_range(younger_than_6h=now - monitor.created_at < 6 * HOUR),
+    )
+
+
+def _without_now(facts: Facts) -> tuple[object, ...]:
+    return tuple(value for name, value in vars(facts).items() if name != "now")
+
+
+def _context(site: Site, facts: Facts) -> dict[str, Any]:
+    return {
+        "facts": facts,
+        "now": facts.now,
+        "zone": site.reader_zone(),
+        "charts": _charts(site, facts),
+        "every": "all" in request.args,
+        "is_new": facts.beat.last_ping_at is None,
+    }
+
+
+def _charts(site: Site, facts: Facts) -> list[Chart]:
+    shown = facts.numbers if "all" in request.args else facts.numbers[:_CHARTS]
+    frame = Frame(
+        start=facts.now - facts.span,
+        end=facts.now,
+        width=facts.bucket,
+        interval=_rhythm(facts.monitor.schedule, facts.now),
+        zone=site.reader_zone(),
+        downs=tuple(downs(facts.transitions, facts.now)),
+    )
+    values = site.points.buckets(facts.monitor.id, [key.key for key in shown], frame.start, frame.end + 1, frame.width)
+    return [draw(key.key, values[key.key], frame, _limits(facts.alerts, key.key), float(key.value)) for key in shown]
+
+
+def _limits(known: Sequence[Alert], key: str) -> list[Limit]:
+    return [
+        Limit(alert.operator, float(alert.threshold), alert.state == "firing")
+        for alert in known
+        if alert.metric_key == key and not isinstance(alert.threshold, str)
+    ]
+
+
+def _rhythm(schedule: Schedule, now: Ns) -> Ns:
+    """The longest regular pause between pings: over a cron schedule, the longest of its next week of slots."""
+    if schedule.cron is None:
+        return schedule.interval * SECOND
+    longest, at = 0, schedules.expected_after(schedule, now)
+    for _ in range(7):
+        following = schedules.expected_after(schedule, at)
+        longest, at = max(longest, following - at), following
+    return longest
+
+
+def _remembering(reply: Response, shown: str) -> Response:
+    if request.args.get("range") == shown:
+        reply.set_cookie("range", shown, max_age=365 * 86400, samesite="Lax", httponly=True)
+    return reply
+
+
+def _csv(site: Site, facts: Facts, key: str) -> Response:
+    buckets = site.points.buckets(facts.monitor.id, [key], facts.now - facts.span, facts.now + 1, facts.bucket)[key]
+    text = io.StringIO()
+    out = csv.writer(text)
+    # A spreadsheet would run a key that begins like a formula.
+    out.writerow(["time", f"'{key}" if key[0] in "=+-@\t\r" else key, "min", "max", "count"])
+    out.writerows([iso(b.at), b.avg, b.min, b.max, b.count] for b in buckets)
+    reply = make_response(text.getvalue())
+    reply.headers["Content-Type"] = "text/csv; charset=utf-8"
+    reply.headers["Content-Disposition"] = 'attachment; filename="metrics.csv"'
+    return reply

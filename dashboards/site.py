@@ -1,0 +1,65 @@
+"""What every page is made with: the stores, the clock, and the reader's own choices that cookies remember."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from flask import abort, request
+from sqlalchemy import Connection
+
+from store.control import Control, projects, settings
+from store.control import monitors as monitor_store
+from store.control.monitors import Watched
+from store.model import Ns, Project
+from store.points import Points
+
+RANGES: dict[str, int] = {"6h": 6, "24h": 24, "72h": 72}
+
+
+@dataclass(frozen=True)
+class Site:
+    """`base_url` is where people and jobs reach this server; `zone` is used until a browser has told its own."""
+
+    control: Control
+    points: Points
+    clock: Callable[[], Ns]
+    base_url: str
+    zone: str = "UTC"
+
+    def ping_url(self, token: str) -> str:
+        return f"{self.base_url}/ping/{token}"
+
+    def reader_zone(self) -> ZoneInfo:
+        name = request.cookies.get("tz", "")
+        return ZoneInfo(name if name in _zones() else self.zone)
+
+    def project(self, connection: Connection) -> Project:
+        """The project whose things are shown. Raises 404 while there is none."""
+        project_id = settings.get(connection, settings.DEFAULT_PROJECT)
+        found = projects.get(connection, project_id) if project_id else None
+        if found is None:
+            abort(404, "There is no project yet.")
+        return found
+
+    def watched(self, connection: Connection, monitor_id: str) -> Watched:
+        """The monitor, or 404."""
+        found = monitor_store.get(connection, self.project(connection).id, monitor_id)
+        if found is None:
+            abort(404, "There is no such monitor; it may have been deleted.")
+        return found
+
+
+@lru_cache(maxsize=1)
+def _zones() -> set[str]:
+    return available_timezones()
+
+
+def chosen_range(younger_than_6h: bool) -> str:
+    """The charts' range: asked for, else remembered, else one that a new monitor's values do not get lost in."""
+    for asked in (request.args.get("range"), request.cookies.get("range")):
+        if asked in RANGES:
+            return asked
+    return "6h" if younger_than_6h else "24h"
