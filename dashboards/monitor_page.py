@@ -22,6 +22,7 @@ from rules import status as status_rules
 from store.control import alerts, channels, history, metric_keys
 from store.instant import iso
 from store.model import SECOND, Alert, Beat, Channel, Incident, MetricKey, Monitor, Ns, Ping, Schedule, ShownStatus, Transition
+from store.points import PointsError
 
 _DAY: Ns = 24 * HOUR
 _CHARTS = 12
@@ -31,7 +32,7 @@ _ALERTS = 200
 
 @dataclass(frozen=True)
 class Facts:
-    """All that the page tells about a monitor, but for the values of its charts."""
+    """All that the page tells about a monitor, but for the values of its charts. `trouble`: why its history cannot be read now."""
 
     now: Ns
     monitor: Monitor
@@ -43,6 +44,7 @@ class Facts:
     transitions: list[Transition]
     incidents: list[Incident]
     pings: list[Ping]
+    trouble: str | None
     range: str
 
     @property
@@ -111,6 +113,7 @@ def _facts(site: Site, connection: Connection, monitor_id: str) -> Facts:
     now = site.clock()
     monitor, beat = site.watched(connection, monitor_id)
     told = channels.notified(connection, {monitor.id: monitor.project_id})[monitor.id]
+    pings, trouble = _pings(site, monitor.id)
     listed = alerts.find(connection, monitor.id, limit=_ALERTS)[0]
     return Facts(
         now=now,
@@ -122,9 +125,18 @@ def _facts(site: Site, connection: Connection, monitor_id: str) -> Facts:
         told=told,
         transitions=history.of_monitor(connection, monitor.id, now - 30 * _DAY, now + 1),
         incidents=history.incidents_of(connection, monitor.id),
-        pings=site.points.pings(monitor.id, limit=_PINGS),
+        pings=pings,
+        trouble=trouble,
         range=chosen_range(younger_than_6h=now - monitor.created_at < 6 * HOUR),
     )
+
+
+def _pings(site: Site, monitor_id: str) -> tuple[list[Ping], str | None]:
+    # How a monitor is, and every button, must not depend on the store of its history.
+    try:
+        return site.points.pings(monitor_id, limit=_PINGS), None
+    except PointsError as error:
+        return [], str(error)
 
 
 def _without_now(facts: Facts) -> tuple[object, ...]:
@@ -143,6 +155,8 @@ def _context(site: Site, facts: Facts) -> dict[str, Any]:
 
 
 def _charts(site: Site, facts: Facts) -> list[Chart]:
+    if facts.trouble:
+        return []
     shown = facts.numbers if "all" in request.args else facts.numbers[:_CHARTS]
     frame = Frame(
         start=facts.now - facts.span,

@@ -38,6 +38,8 @@ def pages(control: Control, points: Points, clock: Callable[[], Ns], *, base_url
         part.routes(blueprint, site)
     blueprint.after_request(headers.secured)
     blueprint.register_error_handler(HTTPException, _error)
+    # By class and not by code: a handler of the application's for 404 would go before those that other blueprints have for everything.
+    blueprint.app_errorhandler(HTTPException)(_error)
 
     @blueprint.record_once
     def in_every_template(state: BlueprintSetupState) -> None:
@@ -62,4 +64,4 @@ def _error(error: HTTPException) -> Response:
     for name, value in error.get_headers():
         if name not in ("Content-Type", "Content-Length"):
             reply.headers[name] = value
-    return reply
+    return headers.secured(reply)

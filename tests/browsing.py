@@ -49,7 +49,7 @@ class House:
         self.control = empty_control(folder)
         self.points = EmbeddedPoints(folder / "points.db")
         self.project = self._project()
-        app = Flask("house", static_folder=None)
+        app = self.app = Flask("house", static_folder=None)
         app.config.update(SECRET_KEY="for tests", TESTING=True)
         app.jinja_env.bytecode_cache = _Compiled()
         app.register_blueprint(pages(self.control, self.points, lambda: self.now, base_url=BASE))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from browsing import House
+from flask import Blueprint, abort
+from werkzeug.exceptions import HTTPException
 
 
 @pytest.fixture
@@ -43,3 +45,18 @@ def test_pages_are_kept_nowhere_and_static_files_for_ever(house: House) -> None:
     address = re.search(r'rel="stylesheet" href="([^"]+)"', house.get("/").text)
     assert address and "immutable" in house.get(address[1]).headers["Cache-Control"]
     assert "immutable" not in house.get("/assets/app.css").headers["Cache-Control"]
+
+
+def test_what_is_nowhere_gets_a_page_with_the_same_protection(house: House) -> None:
+    reply = house.get("/nowhere")
+    assert reply.status_code == 404 and "All monitors" in reply.text and "Content-Security-Policy" in reply.headers
+
+
+def test_the_errors_of_other_parts_of_the_application_stay_theirs(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    other = Blueprint("other", __name__)
+    other.register_error_handler(HTTPException, lambda error: ({"error": error.name}, error.code))
+    other.add_url_rule("/other", view_func=lambda: abort(404))
+    house.app.register_blueprint(other)
+    assert house.get("/other").json == {"error": "Not Found"}
+    house.close()

@@ -10,6 +10,7 @@ import pytest
 from browsing import BASE, House
 
 from store.model import Monitor
+from store.points import PointsError
 
 HOSTILE = "</script><img src=x onerror=alert(1)>'\"&"
 
@@ -169,3 +170,15 @@ def test_the_live_part_follows_pings_and_is_otherwise_not_sent(house: House) -> 
     assert house.get(f"/m/{monitor.id}/live?range=72h", **again).status_code == 200
     feed(house, monitor, 1)
     assert house.get(f"/m/{monitor.id}/live?range=24h", **again).status_code == 200
+
+
+def test_a_history_that_cannot_be_read_takes_only_the_charts_away(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monitor = house.monitor()
+    feed(house, monitor, 2)
+
+    def broken(*_: object, **__: object) -> None:
+        raise PointsError("InfluxDB at influx.test does not answer.")
+
+    monkeypatch.setattr(house.points, "pings", broken)
+    reply = house.get(f"/m/{monitor.id}")
+    assert reply.status_code == 200 and "influx.test does not answer" in reply.text and "Add alert" in reply.text and not charts(reply.text)
