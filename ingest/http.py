@@ -1,0 +1,194 @@
+"""HTTP in front of the ping endpoint: pings in plain form are read from the socket here, everything else goes the way of WSGI.
+
+gevent's pywsgi spends 170 µs on a request, most of it on an environment that a ping does not need. Nearly every ping has one plain
+form, and only that form is read here. Whatever is unusual in any way (a head that has not arrived whole, an older version, a chunked
+body, a repeated header) is left to pywsgi and reaches the same endpoint through `Front`, only slower.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any
+
+import gevent
+from gevent import getcurrent
+from gevent.pool import Pool
+from gevent.pywsgi import WSGIHandler, WSGIServer
+from gevent.threadpool import ThreadPool
+from greenlet import greenlet
+
+from ingest.endpoint import PREFIX, Answer, PingEndpoint, Request
+from ingest.payload import MAX_BODY
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+Application = Callable[[Environ, Any], Iterable[bytes]]
+
+_IDLE_SECONDS = 75
+_PLAIN = re.compile(rb"(GET|HEAD|POST|PUT) (/ping/[!-~]*) HTTP/1\.1\r\n((?:[!#-9A-Za-z^_`|~-]+:[^\r\n\x00]*\r\n)*)\r\n")
+_UNUSUAL = ("transfer-encoding", "expect", "upgrade")
+_REASONS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+
+
+class _Plain:
+    """A ping in plain form: its request, still without a body, and how many bytes of the stream are its head and its body."""
+
+    __slots__ = ("closes", "head_size", "headers", "method", "path", "size")
+
+    def __init__(self, method: str, target: str, headers: dict[str, str], head_size: int, size: int) -> None:
+        self.method = method
+        self.path = target.partition("?")[0]
+        self.headers = headers
+        self.head_size = head_size
+        self.size = size
+        self.closes = headers.get("connection", "").lower() == "close"
+
+
+def plain_ping(buffered: bytes) -> _Plain | None:
+    """The ping that `buffered` begins with; None unless it is there with its whole head and in plain form."""
+    match = _PLAIN.match(buffered)
+    if match is None:
+        return None
+    method, target, block = match.group(1, 2, 3)
+    lines = block.decode("latin-1").split("\r\n")[:-1]
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    size = headers.get("content-length", "0")
+    if len(headers) != len(lines) or not (size.isascii() and size.isdigit() and int(size) <= MAX_BODY):
+        return None
+    if any(name in headers for name in _UNUSUAL) or headers.get("connection", "close").lower() not in ("close", "keep-alive"):
+        return None
+    return _Plain(method.decode(), target.decode(), headers, match.end(), int(size))
+
+
+class Handler(WSGIHandler):
+    """One connection. Counts as idle while it waits for the next request, so that a stopping server need not wait for it."""
+
+    server: Server
+
+    def handle_one_request(self) -> Any:
+        buffered = self._await_request()
+        ping = plain_ping(buffered) if buffered else None
+        if ping is None:
+            return super().handle_one_request() if buffered else None
+        try:
+            self.rfile.read(ping.head_size)
+            body = self.rfile.read(ping.size)
+            if len(body) < ping.size:
+                return None  # the client went away in the middle
+            request = Request(ping.method, ping.path, ping.headers, body, ping.size, _peer(self.client_address, ping.headers))
+            answer = self.server.pings.answer(request)
+            closes = ping.closes or self.server.stopping
+            self.socket.sendall(_encoded(answer, ping.method == "HEAD", closes))
+        except OSError:
+            return None
+        return None if closes else True
+
+    def _await_request(self) -> bytes:
+        self.server.idle.add(getcurrent())
+        try:
+            return b"" if self.server.stopping else self.rfile.peek()
+        except OSError:
+            return b""
+        finally:
+            self.server.idle.discard(getcurrent())
+
+    def _handle_client_error(self, ex: BaseException) -> Any:
+        # A client that is too slow or gone is no error of ours, and gets no traceback.
+        return None if isinstance(ex, OSError) else super()._handle_client_error(ex)  # type: ignore[misc]  # gevent's types lack it
+
+
+class Server(WSGIServer):
+    """Serves pings and the application on a listening socket."""
+
+    def __init__(self, listener: socket.socket, pings: PingEndpoint, application: Callable[..., Iterable[bytes]], connections: int) -> None:
+        listener.setblocking(False)  # else an accept that another worker was faster at would stop the loop
+        self.connections = Pool(connections)
+        super().__init__(listener, application, log=None, handler_class=Handler, spawn=self.connections)
+        self.pings = pings
+        self.stopping = False
+        self.idle: set[greenlet] = set()
+
+    def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> Any:
+        # pywsgi sends head and body apart: without NODELAY the body would wait 40 ms for the client's delayed ACK.
+        client_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client_socket.settimeout(_IDLE_SECONDS)
+        return super().wrap_socket_and_handle(client_socket, address)
+
+    def drain(self, seconds: float) -> None:
+        """Accept nothing more, answer what is being answered, let go of idle connections."""
+        self.stopping = True
+        self.close()
+        for connection in list(self.idle):
+            gevent.kill(connection)
+        self.connections.join(timeout=seconds)
+
+
+class Front:
+    """The WSGI application in front: unusual pings to the endpoint, all else to `pages` in a thread, where it may wait for databases."""
+
+    def __init__(self, pings: PingEndpoint, pages: Application, threads: ThreadPool) -> None:
+        self._pings = pings
+        self._pages = pages
+        self._threads = threads
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"].startswith(PREFIX):
+            answer = self._pings.answer(_request(environ))
+            start_response(_status(answer), [("Content-Type", answer.content_type), *answer.headers])
+            return [b"" if environ["REQUEST_METHOD"] == "HEAD" else answer.body]
+        # The socket belongs to this thread's loop, so the body is read here, before another thread takes over.
+        body = environ["wsgi.input"].read(MAX_BODY + 1)
+        environ |= {"wsgi.input": BytesIO(body), "wsgi.input_terminated": True, "wsgi.multithread": True}
+        status, headers, content = self._threads.apply(_run, (self._pages, environ))
+        start_response(status, headers)
+        return [content]
+
+
+def _run(application: Application, environ: Environ) -> tuple[str, list[tuple[str, str]], bytes]:
+    started: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> None:
+        started.append((status, headers))
+
+    chunks = application(environ, start_response)
+    try:
+        content = b"".join(chunks)
+    finally:
+        if hasattr(chunks, "close"):
+            chunks.close()
+    return *started[-1], content
+
+
+def _request(environ: Environ) -> Request:
+    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
+    headers["content-type"] = environ.get("CONTENT_TYPE", "")
+    declared = int(environ.get("CONTENT_LENGTH") or 0)
+    body = b"" if declared > MAX_BODY else environ["wsgi.input"].read(MAX_BODY + 1)
+    peer = _peer((environ["REMOTE_ADDR"],), headers)
+    return Request(environ["REQUEST_METHOD"], environ["PATH_INFO"], headers, body, max(declared, len(body)), peer)
+
+
+def _peer(address: Any, headers: dict[str, str]) -> str:
+    """Who pinged: behind a proxy on this machine the first address it forwards, else the other end of the connection."""
+    peer = str(address[0]) if isinstance(address, tuple) else ""
+    forwarded = headers.get("x-forwarded-for")
+    if forwarded and peer in ("127.0.0.1", "::1", ""):
+        return forwarded.partition(",")[0].strip()[:64]
+    return peer
+
+
+def _status(answer: Answer) -> str:
+    return f"{answer.status} {HTTPStatus(answer.status).phrase}"
+
+
+def _encoded(answer: Answer, headless: bool, closes: bool) -> bytes:
+    """The whole answer in one piece: one segment, one system call."""
+    lines = [_REASONS[answer.status], f"Content-Type: {answer.content_type}\r\nContent-Length: {len(answer.body)}\r\n"]
+    lines += [f"{name}: {value}\r\n" for name, value in answer.headers]
+    lines.append("Connection: close\r\n\r\n" if closes else "\r\n")
+    head = "".join(lines).encode("latin-1")
+    return head if headless else head + answer.body

@@ -1,0 +1,90 @@
+"""The engine process: settles pings, declares what is overdue, ships points, sends notifications, forgets what is old."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from config.settings import Settings
+from lastbeat import clock
+from lastbeat.driver import Step, drive
+from lastbeat.installation import open_control
+from lastbeat.places import Places
+from lastbeat.worker import patiently
+from rules.channels import senders
+from rules.outbox import Outbox
+from rules.overdue import Overdue
+from rules.settle import Settle
+from store.inbox import Inbox
+from store.lock import FileLock
+from store.mark import Mark
+from store.model import Ns
+from store.points.embedded import EmbeddedPoints
+from store.retention import Retention
+from store.ship import Ship
+
+_SETTLE_EVERY = 0.1
+_SENDERS = 16
+_STOP_SECONDS = 10
+
+
+def run(settings: Settings) -> None:
+    """Work until SIGTERM or until the parent is gone."""
+    stop = _stop_event()
+    places = Places(settings.data_dir)
+    lock = patiently(lambda: FileLock(places.lock("engine")))
+    control = open_control(settings)
+    points = EmbeddedPoints(places.points)
+    inbox = Inbox(places.journals, settings.workers)
+    settle = Settle(control, inbox, settings.base_url)
+    overdue = Overdue(control, lambda: settle.watermark, settings.base_url)
+    mark = Mark(places.rules_mark)
+    senders_pool = ThreadPoolExecutor(_SENDERS, thread_name_prefix="send")
+    outbox = Outbox(control, senders, senders_pool, clock.now())
+    # Each line has a thread: what one waits for never holds up another.
+    lines = [
+        [
+            Step("settle", settle.step, _SETTLE_EVERY),
+            Step("overdue", overdue.step, settings.rules_interval),
+            Step("mark", _moved(mark), 1.0),
+        ],
+        [Step("ship", Ship(control, Inbox(places.journals, settings.workers), points).step, 0.2)],
+        [Step("outbox", outbox.step, 0.1)],
+        [Step("retention", Retention(control, points, settings.retention_days).step, 60.0)],
+    ]
+    threads = [threading.Thread(target=drive, args=(line, clock.now, stop), daemon=True, name=line[0].name) for line in lines]
+    for thread in threads:
+        thread.start()
+    stop.wait()
+    for thread in threads:
+        thread.join(_STOP_SECONDS)
+    senders_pool.shutdown(wait=False, cancel_futures=True)
+    for part in (points, control, mark, lock):
+        part.close()
+
+
+def _moved(mark: Mark) -> Callable[[Ns], bool]:
+    """Says to `/readyz` that the rule loop moves."""
+
+    def step(now: Ns) -> bool:
+        mark.set(now)
+        return False
+
+    return step
+
+
+def _stop_event() -> threading.Event:
+    """Set by SIGTERM, and when standard input ends: the parent holds its other end as long as it lives."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group, and the parent says when to stop
+
+    def watch() -> None:
+        sys.stdin.buffer.read(1)
+        stop.set()
+
+    threading.Thread(target=watch, daemon=True, name="parent").start()
+    return stop

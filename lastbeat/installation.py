@@ -1,0 +1,73 @@
+"""One installation of Lastbeat: opening its control store, and what is made once, at its first start."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from config.settings import Settings
+from lastbeat.places import Places
+from store.control import Control, projects
+from store.control import settings as values
+from store.control.migrate import migrate
+from store.model import Ns
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """Secrets that were made just now and are shown this once; None where they were given, or made before."""
+
+    api_key: str | None
+    password: str | None
+
+
+def control_path(settings: Settings) -> Path:
+    return Path(unquote(settings.database_url.removeprefix("sqlite:///")))
+
+
+def open_control(settings: Settings) -> Control:
+    return Control(control_path(settings))
+
+
+def prepare(settings: Settings, now: Ns) -> Welcome:
+    """Make what is missing: directories, tables, the default project with its key, the password of the pages."""
+    places = Places(settings.data_dir)
+    places.make()
+    migrate(control_path(settings))
+    secret_key(places)
+    control = open_control(settings)
+    try:
+        with control.begin() as connection:
+            first = values.get(connection, values.DEFAULT_PROJECT) is None
+            if first:
+                values.put(connection, values.DEFAULT_PROJECT, projects.create(connection, "default", "unlimited", now).id)
+            project_id = values.get(connection, values.DEFAULT_PROJECT)
+            assert project_id is not None
+            key = settings.api_key or (projects.new_key() if first else None)
+            if key is not None:
+                projects.add_key(connection, project_id, "given by LASTBEAT_API_KEY" if settings.api_key else "first key", key, now)
+            stored = values.get(connection, values.ADMIN_PASSWORD_HASH)
+            password = settings.admin_password or (None if stored else secrets.token_urlsafe(12))
+            # Hashed again only when it changed: every new hash ends all sessions.
+            if password is not None and not (stored and check_password_hash(stored, password)):
+                values.put(connection, values.ADMIN_PASSWORD_HASH, generate_password_hash(password))
+    finally:
+        control.close()
+    return Welcome(None if settings.api_key else key, None if settings.admin_password else password)
+
+
+def secret_key(places: Places) -> bytes:
+    """The key that signs session cookies; made at the first start and kept, so that a restart logs nobody out."""
+    try:
+        file = os.open(places.secret_key, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return places.secret_key.read_bytes()
+    key = secrets.token_bytes(32)
+    with os.fdopen(file, "wb") as opened:
+        opened.write(key)
+    return key

@@ -1,0 +1,171 @@
+"""`lastbeat serve`: the parent of the HTTP workers and the engine. It binds the port, starts and restarts them, stops them in order."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import click
+
+from config.settings import Settings
+from lastbeat import clock
+from lastbeat.installation import Welcome, control_path, prepare
+from lastbeat.places import Places
+from store.control.migrate import TooNew
+from store.lock import FileLock, Locked
+
+log = logging.getLogger(__name__)
+
+_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+_STOP_SECONDS = 20
+_STEADY_SECONDS = 30  # a child that lived this long starts again at once, however often it fell before
+_BACKLOG = 1_024
+
+
+class CannotServe(Exception):
+    """A sentence for the person who started the server."""
+
+
+@dataclass(slots=True)
+class Child:
+    """One child process and how often it fell lately."""
+
+    name: str
+    arguments: list[str]
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    falls: int = 0
+    start_at: float = 0.0
+
+
+@dataclass(slots=True)
+class Family:
+    """The parent's view of its children."""
+
+    settings: Settings
+    environment: dict[str, str]
+    listener: socket.socket
+    children: list[Child] = field(default_factory=list)
+
+    def keep(self) -> None:
+        """Start what is not running; note what has died since the last call."""
+        now = time.monotonic()
+        for child in self.children:
+            if child.process is not None and child.process.poll() is not None:
+                self._note_fall(child, now)
+            if child.process is None and now >= child.start_at:
+                child.process = self._start(child)
+                child.started = now
+
+    def stop(self, children: list[Child]) -> None:
+        """Ask the children to stop, wait for them, and kill those that do not."""
+        running = [child.process for child in children if child.process is not None]
+        for process in running:
+            process.terminate()
+        end = time.monotonic() + _STOP_SECONDS
+        while any(process.poll() is None for process in running):
+            impatient = signal.sigtimedwait({signal.SIGTERM, signal.SIGINT}, 0.02)
+            if impatient is not None or time.monotonic() > end:
+                for process in running:
+                    process.kill()
+        for process in running:
+            process.wait()
+
+    def _start(self, child: Child) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "lastbeat", "child", *child.arguments]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[self.listener.fileno()], env=self.environment)
+        assert process.stdin is not None
+        # The child reads its settings from this pipe, and its end tells it that the parent is gone: no orphan is left.
+        process.stdin.write(json.dumps(asdict(self.settings), default=str).encode() + b"\n")
+        process.stdin.flush()
+        return process
+
+    def _note_fall(self, child: Child, now: float) -> None:
+        assert child.process is not None
+        assert child.process.stdin is not None
+        child.process.stdin.close()
+        child.falls = 0 if now - child.started > _STEADY_SECONDS else child.falls + 1
+        pause = 0.0 if child.falls <= 1 else min(2.0 ** (child.falls - 2), 30.0)
+        log.error("%s died (%s); starting it again in %.0f s", child.name, _how(child.process.returncode), pause)
+        child.process, child.start_at = None, now + pause
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises CannotServe where it cannot begin."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    places = Places(settings.data_dir)
+    try:
+        places.make()
+        lock = FileLock(places.lock("server"))
+    except Locked as locked:
+        raise CannotServe(f"another Lastbeat (process {locked.holder}) serves {settings.data_dir}; stop it, or give --data-dir") from None
+    except OSError as error:
+        raise CannotServe(f"the data directory {settings.data_dir} cannot be used: {error.strerror}") from None
+    listener = _listen(settings)
+    try:
+        welcome = prepare(settings, clock.now())
+    except TooNew as error:
+        raise CannotServe(str(error)) from None
+    family = Family(settings, _environment(places), listener)
+    family.children.append(Child("the engine", ["engine"]))
+    for slot in range(settings.workers):
+        family.children.append(Child(f"worker {slot}", ["worker", str(slot), str(listener.fileno())]))
+    family.keep()
+    click.echo(_greeting(settings, welcome))
+    while not _told_to_stop(within=1.0):
+        family.keep()
+    engine, *workers = family.children
+    family.stop(workers)
+    family.stop([engine])
+    lock.close()
+
+
+def _told_to_stop(within: float) -> bool:
+    """Wait for a signal, for `within` seconds at the most; whether it was one to stop."""
+    received = signal.sigtimedwait(_SIGNALS, within)
+    return received is not None and received.si_signo != signal.SIGCHLD
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise CannotServe(f"cannot listen on {settings.host} port {settings.port}: {reason}; give another --host or --port") from None
+
+
+def _environment(places: Places) -> dict[str, str]:
+    for left in places.counters.glob("*.db"):
+        left.unlink()
+    secrets = ("LASTBEAT_API_KEY", "LASTBEAT_ADMIN_PASSWORD")
+    return {k: v for k, v in os.environ.items() if k not in secrets} | {"PROMETHEUS_MULTIPROC_DIR": str(places.counters)}
+
+
+def _greeting(settings: Settings, welcome: Welcome) -> str:
+    lines = [f"Lastbeat is at {settings.base_url}", f"  data       {settings.data_dir}"]
+    if control_path(settings).parent != settings.data_dir:
+        lines.append(f"  control    {control_path(settings)}")
+    if welcome.password:
+        lines.append(f"  password   {welcome.password}   (for the pages; shown this once)")
+    if welcome.api_key:
+        lines.append(f"  API key    {welcome.api_key}   (default project; shown this once)")
+    return "\n".join(lines)
+
+
+def _how(code: int) -> str:
+    return f"exit status {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+
+
+def read_settings(line: bytes) -> Settings:
+    """The settings as the parent wrote them into a child's standard input."""
+    values = json.loads(line)
+    return Settings(**values | {"data_dir": Path(values["data_dir"])})

@@ -1,0 +1,145 @@
+"""One HTTP worker process: takes a slot, says since when nobody was listening, and serves pings, API and pages until told to stop."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import signal
+import socket
+import time
+from collections.abc import Callable
+
+import gevent
+from gevent.event import Event
+from gevent.os import tp_read
+from gevent.threadpool import ThreadPool
+
+from config.settings import Settings
+from ingest.commit import Committer
+from ingest.endpoint import PingEndpoint
+from ingest.http import Front, Server
+from ingest.listening import EVERY, Listening, listened_until
+from ingest.registry import Registry
+from ingest.stamp import Stamps
+from lastbeat import clock
+from lastbeat.driver import Step, drive
+from lastbeat.installation import open_control
+from lastbeat.places import Places
+from lastbeat.web import create_app
+from store.control import Control, offsets
+from store.journal import Journal
+from store.lock import FileLock, Locked
+from store.mark import read_mark
+from store.model import Ns
+from store.points.embedded import EmbeddedPoints
+
+log = logging.getLogger(__name__)
+
+_DRAIN_SECONDS = 10
+_LOCK_SECONDS = 10  # a predecessor that lost its parent needs a moment to drain
+_THREADS = 10  # requests to API and pages at once; each has a thread of its own
+_SPARE_FILES = 200  # databases, logs and threads need some beside the connections
+
+
+def run(settings: Settings, slot: int, listener: socket.socket) -> None:
+    """Serve on `listener` until SIGTERM or until the parent is gone."""
+    stop = _stop_event()
+    places = Places(settings.data_dir)
+    lock = patiently(lambda: FileLock(places.lock(f"worker-{slot}")))
+    control = open_control(settings)
+    journal = Journal(places.journal(slot), settings.journal_max_bytes)
+    points = EmbeddedPoints(places.points)
+    journal_thread, threads = ThreadPool(1), ThreadPool(_THREADS)
+    committer = Committer(journal.append, journal_thread)
+    stamps = Stamps(clock.now, slot, after=listened_until(places.journals) or 0)
+    registry = Registry(control, threads)
+    pings = PingEndpoint(registry, stamps, committer)
+    listening = Listening(places.mark(slot), stamps, committer, pings)
+    pages = create_app(
+        settings,
+        control,
+        points,
+        clock.now,
+        trouble=lambda: pings.trouble.reason if pings.trouble else None,
+        rules_moved_at=lambda: read_mark(places.rules_mark),
+    )
+    server = Server(listener, pings, Front(pings, pages, threads), _connection_limit())
+    listening.begin(clock.now())
+    server.start()
+    steps = [
+        Step("listening", listening.step, EVERY),
+        Step("registry", _refresh(registry), 0.5),
+        Step("prune", _prune(control, journal, journal_thread, threads), 1.0),
+    ]
+    background = [gevent.spawn(drive, [step], clock.now, stop) for step in steps]
+    stop.wait()
+    server.drain(_DRAIN_SECONDS)
+    gevent.joinall(background, timeout=_DRAIN_SECONDS)
+    listening.step(clock.now())  # so that the gap of a restart begins here
+    journal_thread.join()
+    for part in (journal, points, control, lock):
+        part.close()
+
+
+def patiently(take: Callable[[], FileLock]) -> FileLock:
+    """Take a lock that its last holder is about to let go."""
+    end = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            return take()
+        except Locked:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+
+
+def _stop_event() -> Event:
+    """Set by SIGTERM, and when standard input ends: the parent holds its other end as long as it lives."""
+    stop = Event()
+    gevent.signal_handler(signal.SIGTERM, stop.set)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group, and the parent says when to stop
+
+    def watch() -> None:
+        tp_read(0, 1)
+        stop.set()
+
+    gevent.spawn(watch)
+    return stop
+
+
+def _refresh(registry: Registry) -> Callable[[Ns], bool]:
+    def step(now: Ns) -> bool:
+        registry.refresh()
+        return False
+
+    return step
+
+
+def _prune(control: Control, journal: Journal, journal_thread: ThreadPool, threads: ThreadPool) -> Callable[[Ns], bool]:
+    """Drop from the journal what all its readers are done with."""
+
+    def passed() -> int:
+        with control.read() as connection:
+            return offsets.passed_by_all(connection, journal.id)
+
+    done = 0
+
+    def step(now: Ns) -> bool:
+        nonlocal done
+        seq = threads.apply(passed)
+        if seq == done:
+            return False
+        more = journal_thread.apply(journal.prune, (seq,))
+        if not more:
+            done = seq
+        return bool(more)
+
+    return step
+
+
+def _connection_limit() -> int:
+    """As many connections as the process may open files, less what it needs otherwise."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = min(hard, 65_536) if hard != resource.RLIM_INFINITY else 65_536
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return max(64, most - _SPARE_FILES)

@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+from gevent import socket as gsocket
+from gevent.threadpool import ThreadPool
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.commit import Committer
+from ingest.endpoint import PingEndpoint
+from ingest.http import Front, Server, plain_ping
+from ingest.payload import MAX_BODY
+from ingest.registry import Registry
+from ingest.stamp import Stamps
+from store.journal import JournalReader
+from store.model import Monitor, Ping
+from tests.world import START, World
+
+
+def _pages(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"page " + environ["PATH_INFO"].encode() + b" " + environ["wsgi.input"].read()]
+
+
+class Site:
+    """A real server on a loopback port over real stores, in this process."""
+
+    def __init__(self, root: Path) -> None:
+        self.world = World(root)
+        self.job: Monitor = self.world.monitor(name="nightly")
+        threads = ThreadPool(2)
+        committer = Committer(self.world.journals[0].append, ThreadPool(1))
+        self.pings = PingEndpoint(Registry(self.world.control, threads), Stamps(lambda: START, 0), committer)
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.address = listener.getsockname()
+        self.server = Server(listener, self.pings, Front(self.pings, _pages, threads), connections=100)
+        self.server.start()
+        self.path = f"/ping/{self.job.token}".encode()
+
+    def talk(self, *pieces: bytes) -> bytes:
+        """Send the pieces one after the other and read until the server closes or has nothing more to say."""
+        with gsocket.create_connection(self.address) as connection:
+            for piece in pieces:
+                connection.sendall(piece)
+                gevent.sleep(0.02)
+            connection.settimeout(1.0)
+            answer = b""
+            try:
+                while data := connection.recv(65_536):
+                    answer += data
+            except TimeoutError:
+                pass
+            return answer
+
+    def stored(self) -> list[Ping]:
+        reader = JournalReader(self.world.inboxes / "0.db")
+        found = [record for _, record in reader.read(0, 1_000) if isinstance(record, Ping)]
+        reader.close()
+        return found
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    one = Site(tmp_path)
+    yield one
+    one.server.drain(2)
+    one.world.close()
+
+
+CLOSE = b"Connection: close\r\n\r\n"
+
+
+def test_a_plain_ping_is_answered_in_one_piece_and_durable(site: Site) -> None:
+    answer = site.talk(b"GET " + site.path + b" HTTP/1.1\r\nHost: x\r\nUser-Agent: cron\r\n" + CLOSE)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"Ping-Body-Limit: 10000" in head
+    assert b"Content-Type: text/plain" in head
+    assert body == b"OK"
+    (ping,) = site.stored()
+    assert (ping.monitor, ping.kind, ping.user_agent, ping.remote_addr) == (site.job.id, "success", "cron", "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"GET %s HTTP/1.1\r\nHost: x\r\n" + CLOSE],
+        [b"GET %s/ HTTP/1.1\r\nHost: x\r\n" + CLOSE],
+        [b"GET %s?from=cron HTTP/1.1\r\nHost: x\r\n" + CLOSE],
+        [b"GET %s HT", b"TP/1.1\r\nHos", b"t: x\r\n" + CLOSE],
+        [b"GET %s HTTP/1.0\r\n\r\n"],
+        [b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n" + CLOSE],
+        [b"PUT %s HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n" + CLOSE, b"text"],
+        [b"POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n" + CLOSE, b"3\r\nabc\r\n0\r\n\r\n"],
+        [b"POST %s HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n" + CLOSE, b"ok"],
+        [b"GET %s HTTP/1.1\r\nHost: x\r\nX-A: 1\r\nX-A: 2\r\n" + CLOSE],
+    ],
+)
+def test_every_form_of_ping_is_recorded_once(site: Site, pieces: list[bytes]) -> None:
+    answer = site.talk(pieces[0].replace(b"%s", site.path), *pieces[1:])
+    assert b" 200 OK\r\n" in answer
+    assert answer.endswith(b"OK")
+    assert len(site.stored()) == 1
+
+
+def test_a_connection_serves_many_pings_also_sent_ahead_and_mixed_with_pages(site: Site) -> None:
+    ping = b"GET " + site.path + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+    last = b"GET " + site.path + b" HTTP/1.1\r\nHost: x\r\n" + CLOSE
+    answer = site.talk(ping * 3 + b"GET /list HTTP/1.1\r\nHost: x\r\n\r\n" + last)
+    assert answer.count(b"HTTP/1.1 200 OK") == 5
+    assert b"page /list" in answer
+    assert len(site.stored()) == 4
+
+
+def test_head_gets_the_head_alone(site: Site) -> None:
+    answer = site.talk(b"HEAD " + site.path + b" HTTP/1.1\r\nHost: x\r\n" + CLOSE)
+    assert b"Content-Length: 2\r\n" in answer
+    assert answer.endswith(b"\r\n\r\n")
+    assert len(site.stored()) == 1
+
+
+def test_other_methods_are_refused_with_those_that_work(site: Site) -> None:
+    answer = site.talk(b"DELETE " + site.path + b" HTTP/1.1\r\nHost: x\r\n" + CLOSE)
+    assert answer.startswith(b"HTTP/1.1 405 ")
+    assert b"Allow: GET, HEAD, POST, PUT\r\n" in answer
+    assert site.stored() == []
+
+
+@pytest.mark.parametrize("path", [b"/ping/nobody", b"/ping/", b"/ping/%FF", b"/ping/a/b/c"])
+def test_unknown_urls_say_nothing(site: Site, path: bytes) -> None:
+    answer = site.talk(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n" + CLOSE)
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert answer.endswith(b"\r\n\r\nnot found")
+
+
+def test_metrics_are_stored_and_told_back_in_json(site: Site) -> None:
+    body = b'{"a": 1, "s": "x"}'
+    head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % (site.path, len(body))
+    answer = site.talk(head + CLOSE + body)
+    assert b'"stored":{"numbers":["a"],"strings":["s"],"log":false}' in answer
+    assert b'"nextExpectedAt":"2023-11-14T22:14:20.000Z"' in answer
+    (ping,) = site.stored()
+    assert (ping.numbers, ping.texts) == ({"a": 1.0}, {"s": "x"})
+
+
+def test_a_bad_body_is_a_heartbeat_all_the_same(site: Site) -> None:
+    head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 3\r\n" % site.path
+    answer = site.talk(head + CLOSE + b"[1]")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b'"ping":"recorded","metrics":"refused"' in answer
+    (ping,) = site.stored()
+    assert ping.problem
+    assert ping.numbers == {}
+
+
+def test_a_body_beyond_every_limit_is_a_heartbeat_all_the_same(site: Site) -> None:
+    head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n" % (site.path, MAX_BODY + 1)
+    answer = site.talk(head + CLOSE, b"x" * (MAX_BODY + 1))
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert len(site.stored()) == 1
+
+
+def test_the_hundred_and_first_key_is_refused(site: Site) -> None:
+    def send(*keys: int) -> bytes:
+        body = ("{" + ",".join(f'"k{k}":1' for k in keys) + "}").encode()
+        head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % (site.path, len(body))
+        return site.talk(head + CLOSE + body)
+
+    for first in (0, 50):
+        assert b" 200 OK" in send(*range(first, first + 50))
+    assert b"at most 100" in send(100)
+    assert b" 200 OK" in send(5, 99)
+    assert [len(ping.numbers) for ping in site.stored()] == [50, 50, 0, 2]
+
+
+def test_a_client_that_goes_away_in_the_middle_has_not_pinged(site: Site) -> None:
+    assert site.talk(b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf" % site.path) == b""
+    assert site.stored() == []
+
+
+def test_a_full_disk_is_503_and_never_404(site: Site) -> None:
+    site.world.journals[0].close()
+    answer = site.talk(b"GET " + site.path + b" HTTP/1.1\r\nHost: x\r\n" + CLOSE)
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"Retry-After: 5\r\n" in answer
+    assert site.pings.trouble is not None
+
+
+def test_a_request_for_a_page_brings_its_body_along(site: Site) -> None:
+    answer = site.talk(b"POST /form HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n" + CLOSE + b"a=b")
+    assert answer.endswith(b"page /form a=b")
+
+
+def test_draining_lets_idle_connections_go(site: Site) -> None:
+    with gsocket.create_connection(site.address) as idle:
+        gevent.sleep(0.05)
+        site.server.drain(5)
+        idle.settimeout(2)
+        assert idle.recv(1) == b""
+
+
+@given(st.binary(max_size=300))
+def test_anything_is_a_plain_ping_or_left_to_the_library(noise: bytes) -> None:
+    found = plain_ping(b"GET /ping/x HTTP/1.1\r\n" + noise)
+    assert found is None or found.size <= MAX_BODY
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /ping/x HTTP/1.1\r\nHost: x\r\n",
+        b"GET /ping/x HTTP/1.1\nHost: x\n\n",
+        b"GET  /ping/x HTTP/1.1\r\n\r\n",
+        b"GET /list HTTP/1.1\r\n\r\n",
+        b"POST /ping/x HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+        b"POST /ping/x HTTP/1.1\r\nContent-Length: +1\r\n\r\n",
+        b"POST /ping/x HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n",
+        b"POST /ping/x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /ping/x HTTP/1.1\r\nExpect: 100-continue\r\n\r\n",
+        b"GET /ping/x HTTP/1.1\r\nConnection: Upgrade\r\n\r\n",
+        b"GET /ping/x HTTP/1.1\r\nA: b\r\n folded\r\n\r\n",
+        b"GET /ping/x HTTP/1.1\r\nA : b\r\n\r\n",
+    ],
+)
+def test_whatever_is_unusual_is_left_to_the_library(head: bytes) -> None:
+    assert plain_ping(head) is None
