@@ -65,7 +65,7 @@ def _alerts(blueprint: Blueprint, site: Site) -> None:
 def _confirmed(blueprint: Blueprint, site: Site) -> None:
     @blueprint.route("/m/<monitor_id>/rotate-token", methods=["GET", "POST"])
     def rotate_token(monitor_id: str) -> Reply | str:
-        if request.method == "GET":
+        if request.method != "POST":
             consequence = "The present ping URL stops working at once: every job that uses it must get the new one."
             return _question(site, monitor_id, "Replace the ping URL", consequence)
         with site.control.begin() as connection:
@@ -75,7 +75,7 @@ def _confirmed(blueprint: Blueprint, site: Site) -> None:
 
     @blueprint.route("/m/<monitor_id>/delete", methods=["GET", "POST"])
     def delete_monitor(monitor_id: str) -> Reply | str:
-        if request.method == "GET":
+        if request.method != "POST":
             return _question(site, monitor_id, "Delete", "Its ping URL stops working; its history, charts and alerts are gone for good.")
         with site.control.begin() as connection:
             monitor = site.watched(connection, monitor_id).monitor

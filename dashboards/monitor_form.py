@@ -20,7 +20,7 @@ from store.model import Channel, Monitor
 def routes(blueprint: Blueprint, site: Site) -> None:
     @blueprint.route("/new", methods=["GET", "POST"])
     def new_monitor() -> Reply:
-        if request.method == "GET":
+        if request.method != "POST":
             return _shown(site, None, _values({"interval": "60", "gracePeriod": "30", "timezone": "UTC"}), {})
         try:
             with site.control.begin() as connection:
@@ -35,7 +35,7 @@ def routes(blueprint: Blueprint, site: Site) -> None:
         with site.control.read() as connection:
             monitor = site.watched(connection, monitor_id).monitor
             chosen = channels.chosen(connection, [monitor_id]).get(monitor_id, [])
-        if request.method == "GET":
+        if request.method != "POST":
             return _shown(site, monitor, _values(defined_monitor(monitor, chosen)), {})
         try:
             with site.control.begin() as connection:

@@ -60,13 +60,13 @@ def guard(blueprint: Blueprint, password_hash: Callable[[], str | None], clock: 
             refuse_forgery()
         if request.endpoint in _OPEN or _is_admin(password_hash()):
             return None
-        here = request.full_path.rstrip("?") if request.method == "GET" else "/"
+        here = request.full_path.rstrip("?") if request.method != "POST" else "/"
         return redirect(url_for("pages.login", next=here), 303)
 
     @blueprint.route("/login", methods=["GET", "POST"])
     def login() -> Reply | str:
         known = password_hash()
-        if request.method == "GET":
+        if request.method != "POST":
             return render_template("login.html", known=known is not None)
         seconds = tries.wait(request.remote_addr or "", clock())
         if seconds:

@@ -121,3 +121,7 @@ def test_a_token_from_before_the_login_is_worth_nothing_after_it(house: House) -
         before = session["csrf"]
     house.log_in()
     assert house.client.post("/logout", base_url=BASE, data={"csrf": before}).status_code == 400
+
+
+def test_asking_for_the_head_of_the_login_page_is_no_try(house: House) -> None:
+    assert [house.client.head("/login", base_url=BASE).status_code for _ in range(7)] == [200] * 7

@@ -5,6 +5,7 @@ const spoken = document.getElementById("spoken");
 const icon = document.querySelector("link[rel=icon]");
 const IDLE_AFTER = 120_000;
 let tag = null;
+let asking = new AbortController();
 let used = Date.now();
 let timer = 0;
 let skew = 0;
@@ -28,13 +29,14 @@ function moveTimes() {
 }
 
 // The server's clock decides what "ago" means; the reader's may be wrong.
-function readClock() {
-  const now = document.querySelector("[data-now]")?.dataset.now;
+function readClock(page) {
+  const now = page.querySelector("[data-now]")?.dataset.now;
   if (now) skew = Number(now) - Date.now();
 }
 
+// What somebody reads, fills in or has to mend is not taken away from under them.
 function inUse(region) {
-  return region.contains(document.activeElement) || region.querySelector(".tooltip:not([hidden]), details[open]");
+  return "touched" in region.dataset || region.contains(document.activeElement) || region.querySelector(".tooltip:not([hidden]), details[open], [aria-invalid]");
 }
 
 function announce() {
@@ -49,16 +51,17 @@ function announce() {
   }
 }
 
-function swap(html, force) {
+// Puts new regions in the place of old ones, `wanted` even where it is in use; returns whether all are now as the server sees them.
+function swap(html, wanted) {
   const fresh = new DOMParser().parseFromString(html, "text/html");
   let whole = true;
+  readClock(fresh);
   for (const region of fresh.querySelectorAll("[data-region]")) {
     const old = document.querySelector(`[data-region="${region.dataset.region}"]`);
     if (!old) location.reload();
-    else if (!force && inUse(old)) whole = false;
+    else if (region.dataset.region !== wanted && inUse(old)) whole = false;
     else if (old.innerHTML !== region.innerHTML) old.replaceWith(document.adoptNode(region));
   }
-  readClock();
   announce();
   document.dispatchEvent(new Event("lastbeat:swapped"));
   return whole;
@@ -75,15 +78,18 @@ function lost(isLost) {
   }
 }
 
-async function refresh(force = false) {
+async function refresh(wanted = "") {
+  asking.abort();
+  asking = new AbortController();
   try {
-    const reply = await fetch(main.dataset.live, { headers: tag && !force ? { "If-None-Match": tag } : {}, cache: "no-store" });
+    const reply = await fetch(main.dataset.live, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store", signal: asking.signal });
     // The session has ended, or the monitor is gone: the server says so on a page of its own.
-    if (reply.redirected || reply.status === 404) return location.reload();
-    if (reply.status === 200) tag = swap(await reply.text(), force) ? reply.headers.get("ETag") : null;
+    if (reply.redirected || reply.status === 404) location.reload();
+    else if (reply.status === 200) tag = swap(await reply.text(), wanted) ? reply.headers.get("ETag") : null;
     else if (reply.status !== 304) throw new Error(reply.statusText);
     failures = 0;
-  } catch {
+  } catch (error) {
+    if (error.name === "AbortError") return;
     failures += 1;
   }
   lost(failures > 1);
@@ -125,7 +131,7 @@ async function switchRange(event) {
   for (const other of document.querySelectorAll("a[data-range]")) other.removeAttribute("aria-current");
   link.setAttribute("aria-current", "true");
   history.replaceState(null, "", link.href);
-  await refresh(true);
+  await refresh("charts");
 }
 
 // navigator.clipboard exists only on https and localhost; elsewhere the old command still works.
@@ -156,9 +162,10 @@ if (isNews) {
 for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
 document.addEventListener("click", copy);
 document.addEventListener("click", switchRange);
-readClock();
+document.addEventListener("input", (event) => event.target.closest("[data-region]")?.setAttribute("data-touched", ""));
+readClock(document);
 setInterval(moveTimes, 1000);
 if (main.dataset.live) {
   followFacts();
-  if (isNews) refresh(true);
+  if (isNews) refresh();
 }
