@@ -130,7 +130,8 @@ class Server(WSGIServer):
 class Front:
     """The WSGI application in front: unusual pings to the endpoint, all else to `pages` in a thread, where it may wait for databases."""
 
-    def __init__(self, pings: PingEndpoint, pages: Application, threads: ThreadPool) -> None:
+    def __init__(self, pings: PingEndpoint, pages: Callable[[], Application], threads: ThreadPool) -> None:
+        """`pages` gives the application, and may wait until it is loaded; called in a thread."""
         self._pings = pings
         self._pages = pages
         self._threads = threads
@@ -148,13 +149,13 @@ class Front:
         return [content]
 
 
-def _run(application: Application, environ: Environ) -> tuple[str, list[tuple[str, str]], bytes]:
+def _run(pages: Callable[[], Application], environ: Environ) -> tuple[str, list[tuple[str, str]], bytes]:
     started: list[tuple[str, list[tuple[str, str]]]] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> None:
         started.append((status, headers))
 
-    chunks = application(environ, start_response)
+    chunks = pages()(environ, start_response)
     try:
         content = b"".join(chunks)
     finally:

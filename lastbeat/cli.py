@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
@@ -63,23 +63,23 @@ def _load(flags: dict[str, str | None]) -> Settings:
 @click.argument("arguments", nargs=-1)
 def child(role: str, arguments: tuple[str, ...]) -> None:
     """What `serve` starts; reads its settings from standard input."""
-    from lastbeat.serve import read_settings
-
-    settings = read_settings(sys.stdin.buffer.readline())
-    run: Callable[[], Any]
+    run: Callable[[Settings], Any]
     if role == "worker":
         from lastbeat import worker
 
         slot, descriptor = map(int, arguments)
         _log(f"worker-{slot}")
-        run = lambda: worker.run(settings, slot, socket.socket(fileno=descriptor))  # noqa: E731
+        run = partial(worker.run, slot=slot, listener=socket.socket(fileno=descriptor))
     else:
         from lastbeat import engine
 
         _log("engine")
-        run = lambda: engine.run(settings)  # noqa: E731
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    run()
+        run = engine.run
+    from lastbeat.serve import read_settings
+
+    told = sys.stdin.buffer.readline()
+    if told:  # else the parent is gone before it began
+        run(read_settings(told))
 
 
 def _log(process: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,6 @@ from lastbeat import clock
 from lastbeat.driver import Step, drive
 from lastbeat.installation import open_control
 from lastbeat.places import Places
-from lastbeat.worker import patiently
 from rules.channels import senders
 from rules.outbox import Outbox
 from rules.overdue import Overdue
@@ -29,13 +28,14 @@ from store.ship import Ship
 _SETTLE_EVERY = 0.1
 _SENDERS = 16
 _STOP_SECONDS = 10
+_LOCK_SECONDS = 10  # a predecessor that lost its parent needs a moment to finish
 
 
 def run(settings: Settings) -> None:
     """Work until SIGTERM or until the parent is gone."""
     stop = _stop_event()
     places = Places(settings.data_dir)
-    lock = patiently(lambda: FileLock(places.lock("engine")))
+    lock = FileLock(places.lock("engine"), patience=_LOCK_SECONDS)
     control = open_control(settings)
     points = EmbeddedPoints(places.points)
     inbox = Inbox(places.journals, settings.workers)
@@ -83,8 +83,9 @@ def _stop_event() -> threading.Event:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group, and the parent says when to stop
 
     def watch() -> None:
-        sys.stdin.buffer.read(1)
+        os.read(0, 1)  # not through sys.stdin: a thread that waits in it cannot be left at exit
         stop.set()
 
     threading.Thread(target=watch, daemon=True, name="parent").start()
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])  # the parent starts its children with signals held back
     return stop

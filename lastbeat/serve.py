@@ -10,17 +10,20 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from config.settings import Settings
 from lastbeat import clock
-from lastbeat.installation import Welcome, control_path, prepare
 from lastbeat.places import Places
-from store.control.migrate import TooNew
 from store.lock import FileLock, Locked
+
+if TYPE_CHECKING:
+    from lastbeat.installation import Welcome
 
 log = logging.getLogger(__name__)
 
@@ -53,17 +56,38 @@ class Family:
     settings: Settings
     environment: dict[str, str]
     listener: socket.socket
-    children: list[Child] = field(default_factory=list)
+    children: list[Child] = field(init=False)
+
+    def __post_init__(self) -> None:
+        workers = [Child(f"worker {slot}", ["worker", str(slot), str(self.listener.fileno())]) for slot in range(self.settings.workers)]
+        self.children = [Child("the engine", ["engine"]), *workers]
+
+    def start(self, children: list[Child]) -> None:
+        """Let the processes begin to load; each waits for its settings (`brief`)."""
+        for child in children:
+            command = [sys.executable, "-m", "lastbeat", "child", *child.arguments]
+            child.process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[self.listener.fileno()], env=self.environment)
+            child.started = time.monotonic()
+
+    def brief(self, children: list[Child]) -> None:
+        """Give the children their settings. The pipe stays open, and its end tells them that the parent is gone: no orphan is left."""
+        told = json.dumps(asdict(self.settings), default=str).encode() + b"\n"
+        for child in children:
+            assert child.process is not None
+            assert child.process.stdin is not None
+            with suppress(BrokenPipeError):  # it died already, which `keep` will see
+                child.process.stdin.write(told)
+                child.process.stdin.flush()
 
     def keep(self) -> None:
-        """Start what is not running; note what has died since the last call."""
+        """Note what has died since the last call, and start it again."""
         now = time.monotonic()
         for child in self.children:
             if child.process is not None and child.process.poll() is not None:
                 self._note_fall(child, now)
-            if child.process is None and now >= child.start_at:
-                child.process = self._start(child)
-                child.started = now
+        missing = [child for child in self.children if child.process is None and now >= child.start_at]
+        self.start(missing)
+        self.brief(missing)
 
     def stop(self, children: list[Child]) -> None:
         """Ask the children to stop, wait for them, and kill those that do not."""
@@ -78,15 +102,6 @@ class Family:
                     process.kill()
         for process in running:
             process.wait()
-
-    def _start(self, child: Child) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "lastbeat", "child", *child.arguments]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[self.listener.fileno()], env=self.environment)
-        assert process.stdin is not None
-        # The child reads its settings from this pipe, and its end tells it that the parent is gone: no orphan is left.
-        process.stdin.write(json.dumps(asdict(self.settings), default=str).encode() + b"\n")
-        process.stdin.flush()
-        return process
 
     def _note_fall(self, child: Child, now: float) -> None:
         assert child.process is not None
@@ -109,23 +124,30 @@ def serve(settings: Settings) -> None:
         raise CannotServe(f"another Lastbeat (process {locked.holder}) serves {settings.data_dir}; stop it, or give --data-dir") from None
     except OSError as error:
         raise CannotServe(f"the data directory {settings.data_dir} cannot be used: {error.strerror}") from None
-    listener = _listen(settings)
+    family = Family(settings, _environment(places), _listen(settings))
+    family.start(family.children)  # they load their code while the tables are looked after here
     try:
-        welcome = prepare(settings, clock.now())
+        welcome = _prepare(settings)
+        family.brief(family.children)
+        click.echo(_greeting(settings, welcome))
+        while not _told_to_stop(within=1.0):
+            family.keep()
+    finally:
+        engine, *workers = family.children
+        family.stop(workers)
+        family.stop([engine])
+        lock.close()
+
+
+def _prepare(settings: Settings) -> Welcome:
+    # Imported here, after the children were started: it takes about as long as all else before them.
+    from lastbeat.installation import prepare
+    from store.control.migrate import TooNew
+
+    try:
+        return prepare(settings, clock.now())
     except TooNew as error:
         raise CannotServe(str(error)) from None
-    family = Family(settings, _environment(places), listener)
-    family.children.append(Child("the engine", ["engine"]))
-    for slot in range(settings.workers):
-        family.children.append(Child(f"worker {slot}", ["worker", str(slot), str(listener.fileno())]))
-    family.keep()
-    click.echo(_greeting(settings, welcome))
-    while not _told_to_stop(within=1.0):
-        family.keep()
-    engine, *workers = family.children
-    family.stop(workers)
-    family.stop([engine])
-    lock.close()
 
 
 def _told_to_stop(within: float) -> bool:
@@ -152,8 +174,6 @@ def _environment(places: Places) -> dict[str, str]:
 
 def _greeting(settings: Settings, welcome: Welcome) -> str:
     lines = [f"Lastbeat is at {settings.base_url}", f"  data       {settings.data_dir}"]
-    if control_path(settings).parent != settings.data_dir:
-        lines.append(f"  control    {control_path(settings)}")
     if welcome.password:
         lines.append(f"  password   {welcome.password}   (for the pages; shown this once)")
     if welcome.api_key:

@@ -6,18 +6,18 @@ import logging
 import resource
 import signal
 import socket
-import time
 from collections.abc import Callable
+from concurrent.futures import Future
 
 import gevent
 from gevent.event import Event
-from gevent.os import tp_read
+from gevent.socket import wait_read
 from gevent.threadpool import ThreadPool
 
 from config.settings import Settings
 from ingest.commit import Committer
 from ingest.endpoint import PingEndpoint
-from ingest.http import Front, Server
+from ingest.http import Application, Front, Server
 from ingest.listening import EVERY, Listening, listened_until
 from ingest.registry import Registry
 from ingest.stamp import Stamps
@@ -25,10 +25,9 @@ from lastbeat import clock
 from lastbeat.driver import Step, drive
 from lastbeat.installation import open_control
 from lastbeat.places import Places
-from lastbeat.web import create_app
 from store.control import Control, offsets
 from store.journal import Journal
-from store.lock import FileLock, Locked
+from store.lock import FileLock
 from store.mark import read_mark
 from store.model import Ns
 from store.points.embedded import EmbeddedPoints
@@ -45,7 +44,7 @@ def run(settings: Settings, slot: int, listener: socket.socket) -> None:
     """Serve on `listener` until SIGTERM or until the parent is gone."""
     stop = _stop_event()
     places = Places(settings.data_dir)
-    lock = patiently(lambda: FileLock(places.lock(f"worker-{slot}")))
+    lock = FileLock(places.lock(f"worker-{slot}"), patience=_LOCK_SECONDS)
     control = open_control(settings)
     journal = Journal(places.journal(slot), settings.journal_max_bytes)
     points = EmbeddedPoints(places.points)
@@ -55,17 +54,11 @@ def run(settings: Settings, slot: int, listener: socket.socket) -> None:
     registry = Registry(control, threads)
     pings = PingEndpoint(registry, stamps, committer)
     listening = Listening(places.mark(slot), stamps, committer, pings)
-    pages = create_app(
-        settings,
-        control,
-        points,
-        clock.now,
-        trouble=lambda: pings.trouble.reason if pings.trouble else None,
-        rules_moved_at=lambda: read_mark(places.rules_mark),
-    )
-    server = Server(listener, pings, Front(pings, pages, threads), _connection_limit())
+    pages: Future[Application] = Future()
+    server = Server(listener, pings, Front(pings, pages.result, threads), _connection_limit())
     listening.begin(clock.now())
     server.start()
+    threads.spawn(_load_pages, pages, settings, control, points, pings)
     steps = [
         Step("listening", listening.step, EVERY),
         Step("registry", _refresh(registry), 0.5),
@@ -81,18 +74,6 @@ def run(settings: Settings, slot: int, listener: socket.socket) -> None:
         part.close()
 
 
-def patiently(take: Callable[[], FileLock]) -> FileLock:
-    """Take a lock that its last holder is about to let go."""
-    end = time.monotonic() + _LOCK_SECONDS
-    while True:
-        try:
-            return take()
-        except Locked:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.1)
-
-
 def _stop_event() -> Event:
     """Set by SIGTERM, and when standard input ends: the parent holds its other end as long as it lives."""
     stop = Event()
@@ -100,11 +81,34 @@ def _stop_event() -> Event:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group, and the parent says when to stop
 
     def watch() -> None:
-        tp_read(0, 1)
+        wait_read(0)
         stop.set()
 
     gevent.spawn(watch)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])  # the parent starts its children with signals held back
     return stop
+
+
+def _load_pages(ready: Future[Application], settings: Settings, control: Control, points: EmbeddedPoints, pings: PingEndpoint) -> None:
+    """API and pages take longer to load than all else, so pings are served already; requests for pages wait for this."""
+
+    mark = Places(settings.data_dir).rules_mark
+    try:
+        from lastbeat.web import create_app
+
+        app = create_app(
+            settings,
+            control,
+            points,
+            clock.now,
+            trouble=lambda: pings.trouble.reason if pings.trouble else None,
+            rules_moved_at=lambda: read_mark(mark),
+        )
+    except Exception as error:  # whoever asks for a page is told; pings go on
+        log.exception("the pages cannot be loaded")
+        ready.set_exception(error)
+    else:
+        ready.set_result(app)
 
 
 def _refresh(registry: Registry) -> Callable[[Ns], bool]:

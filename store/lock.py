@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 
@@ -16,18 +17,27 @@ class Locked(Exception):
 
 
 class FileLock:
-    """Held from construction until `close` or the death of this process. Raises `Locked` at once when it is taken."""
+    """Held from construction until `close` or the death of this process."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience: float = 0.0) -> None:
+        """Raises `Locked` when somebody else holds it for longer than `patience` seconds."""
         self._fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        end = time.monotonic() + patience
+        while not self._taken():
+            if time.monotonic() >= end:
+                holder = os.read(self._fd, 32).decode(errors="replace").strip()
+                os.close(self._fd)
+                raise Locked(path, holder)
+            time.sleep(0.05)
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
+
+    def _taken(self) -> bool:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(self._fd, 32).decode(errors="replace").strip()
-            os.close(self._fd)
-            raise Locked(path, holder) from None
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
+            return False
+        return True
 
     def close(self) -> None:
         os.close(self._fd)

@@ -39,7 +39,7 @@ class Site:
         self.pings = PingEndpoint(Registry(self.world.control, threads), Stamps(lambda: START, 0), committer)
         listener = socket.create_server(("127.0.0.1", 0))
         self.address = listener.getsockname()
-        self.server = Server(listener, self.pings, Front(self.pings, _pages, threads), connections=100)
+        self.server = Server(listener, self.pings, Front(self.pings, lambda: _pages, threads), connections=100)
         self.server.start()
         self.path = f"/ping/{self.job.token}".encode()
 

@@ -85,10 +85,8 @@ beats = Table(
     Column("incident_id", String),
 )
 # What is due and what a gap touches are found without looking at the monitors that wait in peace.
-Index("ix_beats_deadline", beats.c.deadline, sqlite_where=beats.c.deadline.is_not(None), postgresql_where=beats.c.deadline.is_not(None))
-Index(
-    "ix_beats_expected_at", beats.c.expected_at, sqlite_where=beats.c.deadline.is_not(None), postgresql_where=beats.c.deadline.is_not(None)
-)
+Index("ix_beats_deadline", beats.c.deadline, sqlite_where=beats.c.deadline.is_not(None))
+Index("ix_beats_expected_at", beats.c.expected_at, sqlite_where=beats.c.deadline.is_not(None))
 
 metric_keys = Table(
     "metric_keys",
@@ -187,7 +185,7 @@ outbox = Table(
     Index("ix_outbox_incident_id_channel_id", "incident_id", "channel_id"),
 )
 _WAITING = outbox.c.state.in_(("pending", "inflight"))
-Index("ix_outbox_next_at", outbox.c.next_at, sqlite_where=_WAITING, postgresql_where=_WAITING)
+Index("ix_outbox_next_at", outbox.c.next_at, sqlite_where=_WAITING)
 
 offsets = Table(
     "offsets",

@@ -113,14 +113,12 @@ def upgrade() -> None:
             ["deadline"],
             unique=False,
             sqlite_where=sa.text("deadline IS NOT NULL"),
-            postgresql_where=sa.text("deadline IS NOT NULL"),
         )
         batch_op.create_index(
             "ix_beats_expected_at",
             ["expected_at"],
             unique=False,
             sqlite_where=sa.text("deadline IS NOT NULL"),
-            postgresql_where=sa.text("deadline IS NOT NULL"),
         )
 
     op.create_table(
@@ -210,7 +208,6 @@ def upgrade() -> None:
             ["next_at"],
             unique=False,
             sqlite_where=sa.text("state IN ('pending', 'inflight')"),
-            postgresql_where=sa.text("state IN ('pending', 'inflight')"),
         )
 
     op.create_table(
