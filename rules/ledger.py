@@ -7,10 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from rules.case import Case, Word
+from rules.case import Case
 from store.control import alerts, channels, metric_keys, monitors, outbox, verdicts
 from store.instant import iso
-from store.model import Monitor, Notice, Ns, new_id
+from store.model import Gap, Monitor, Notice, Ns, new_id
+
+_LISTED = 100  # monitors named in one grouped message; the count tells of the rest
 
 
 def load(connection: Connection, monitor_ids: Collection[str]) -> dict[str, Case]:
@@ -31,6 +33,26 @@ def save(connection: Connection, cases: Iterable[Case], base_url: str, now: Ns) 
     outbox.add(connection, _notices(connection, [case for case in every if case.words], base_url, now))
 
 
+def say_unverified(connection: Connection, gap: Gap, unverified: Collection[Case], base_url: str, now: Ns) -> None:
+    """Tell each project once, through its default channels, which of its monitors nobody can vouch for after our outage."""
+    projects: dict[str, list[Monitor]] = {}
+    for case in unverified:
+        projects.setdefault(case.monitor.project_id, []).append(case.monitor)
+    notices = []
+    for project_id, channel_ids in channels.default_ids(connection, list(projects)).items():
+        names = sorted((monitor.name, monitor.id) for monitor in projects[project_id])
+        details = {
+            "from": iso(gap.start),
+            "to": iso(gap.end),
+            "reason": gap.reason,
+            "count": len(names),
+            "monitors": [{"id": monitor_id, "name": name} for name, monitor_id in names[:_LISTED]],
+        }
+        body = message("monitors_unverified", None, details, gap.end, base_url)
+        notices += [_notice("monitors_unverified", None, 0, channel_id, body, now) for channel_id in channel_ids]
+    outbox.add(connection, notices)
+
+
 def message(event: str, monitor: Monitor | None, details: dict[str, Any], at: Ns, base_url: str) -> dict[str, Any]:
     """The JSON that receivers get, but for what belongs to one delivery (`id`, `incidentId`, `sequence`)."""
     about = None if monitor is None else {"id": monitor.id, "name": monitor.name, "url": f"{base_url}/m/{monitor.id}"}
@@ -47,11 +69,13 @@ def _notices(connection: Connection, cases: list[Case], base_url: str, now: Ns) 
             if word.opens:
                 told[word.incident_id] = [word.channel_id] if word.channel_id else notified[case.monitor.id]
             body = message(word.event, case.monitor, word.details, word.at, base_url)
-            notices += [_notice(word, channel, body, now) for channel in told.get(word.incident_id, [])]
+            sequence = 1 if word.opens else 2
+            hearers = told.get(word.incident_id, [])
+            notices += [_notice(word.event, word.incident_id, sequence, channel, body, now) for channel in hearers]
     return notices
 
 
-def _notice(word: Word, channel_id: str, body: dict[str, Any], now: Ns) -> Notice:
-    notice_id, sequence = new_id("msg"), 1 if word.opens else 2
-    payload = body | {"id": notice_id, "incidentId": word.incident_id, "sequence": sequence}
-    return Notice(notice_id, channel_id, word.incident_id, sequence, word.event, payload, created_at=now)
+def _notice(event: str, incident_id: str | None, sequence: int, channel_id: str, body: dict[str, Any], now: Ns) -> Notice:
+    notice_id = new_id("msg")
+    payload = body | {"id": notice_id, "incidentId": incident_id, "sequence": sequence}
+    return Notice(notice_id, channel_id, incident_id, sequence, event, payload, created_at=now)

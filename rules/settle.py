@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from rules import ledger
-from rules.case import Case
 from store.control import Control, offsets, verdicts
 from store.inbox import Inbox, Intake
 from store.model import Gap, Ns, Ping, Record
@@ -42,7 +41,11 @@ class Settle:
     def _settle(self, connection: Connection, intake: Intake, now: Ns) -> None:
         cases = ledger.load(connection, _concerned(connection, intake.records))
         for record in intake.records:
-            _apply(record, cases)
+            if isinstance(record, Gap):
+                unverified = [case for case in cases.values() if case.gap(record)]
+                ledger.say_unverified(connection, record, unverified, self._base_url, now)
+            elif record.monitor in cases:  # else it was deleted since
+                cases[record.monitor].ping(record)
         ledger.save(connection, cases.values(), self._base_url, now)
         offsets.save(connection, "settle", intake.passed)
 
@@ -50,11 +53,3 @@ class Settle:
 def _concerned(connection: Connection, records: Sequence[Record]) -> set[str]:
     pinged = {record.monitor for record in records if isinstance(record, Ping)}
     return pinged.union(*(verdicts.touched_by(connection, record) for record in records if isinstance(record, Gap)))
-
-
-def _apply(record: Record, cases: dict[str, Case]) -> None:
-    if isinstance(record, Gap):
-        for case in cases.values():
-            case.gap(record)
-    elif record.monitor in cases:  # else it was deleted since
-        cases[record.monitor].ping(record)

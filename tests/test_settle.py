@@ -151,11 +151,38 @@ def test_a_gap_leaves_a_daily_job_unverified_until_its_next_turn(world: World) -
     world.run(100_001)
     beat = world.beat(job)
     assert (beat.status, beat.expected_at) == ("unverified", world.at(2 * 86_400))
-    assert "monitor_down" not in world.events()
     world.ping(job, 172_900)
     world.run(172_901)
     assert world.beat(job).status == "up"
-    assert "monitor_up" not in world.events()
+    assert world.events() == ["monitors_unverified"]
+
+
+def test_all_whom_we_cannot_vouch_for_are_named_in_one_message(world: World) -> None:
+    jobs = [world.monitor(interval=86_400, name=f"job {n}") for n in range(3)]
+    for job in (*jobs, world.monitor(interval=60), world.monitor(interval=200_000)):
+        world.ping(job, 0)
+    world.run(30)
+    world.gap(30, 90_000)
+    world.run(90_001)
+    ((event, details),) = world.said()
+    assert event == "monitors_unverified"
+    assert details == {
+        "from": "2023-11-14T22:13:50.000Z",
+        "to": "2023-11-15T23:13:20.000Z",
+        "reason": "restart",
+        "count": 3,
+        "monitors": [{"id": job.id, "name": job.name} for job in jobs],
+    }
+
+
+def test_who_stays_away_at_its_next_turn_is_down_after_all(world: World) -> None:
+    job = world.monitor(interval=86_400, grace=3_600)
+    world.ping(job, 0)
+    world.run(86_000)
+    world.gap(86_300, 100_000)
+    world.run(2 * 86_400 + 3_601)
+    assert world.beat(job).status == "down"
+    assert world.events() == ["monitors_unverified", "monitor_down"]
 
 
 def test_who_was_overdue_before_our_gap_is_down_all_the_same(world: World) -> None:
