@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from serving import Server
+
+pytestmark = pytest.mark.server
+
+Make = Callable[..., Server]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    made: list[Server] = []
+
+    def server(*args: str, **environ: str) -> Server:
+        made.append(Server(tmp_path / "data", *args, **environ))
+        return made[-1]
+
+    yield server
+    for one in made:
+        one.end()
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_cleanly_and_leaves_no_process(make: Make, sig: int) -> None:
+    server = make("--workers", "2").start()
+    children = server.children()
+    assert len(children) == 3
+    assert server.stop(sig) == 0
+    assert not [child for child in children if child.is_running()]
+
+
+def test_killing_the_parent_leaves_no_orphan(make: Make) -> None:
+    server = make().start()
+    children = server.children()
+    server.process.kill()
+    gone, alive = psutil.wait_procs(children, timeout=10)
+    assert len(gone) == 2
+    assert not alive
+
+
+@pytest.mark.parametrize("role", ["engine", "worker"])
+def test_a_dead_child_is_started_again_and_nothing_is_lost(make: Make, role: str) -> None:
+    server = make().start()
+    job = server.monitor()
+    assert server.ping(job, {"n": 1}).status == 200
+    victim = server.child(role)
+    victim.kill()
+    server.until(lambda: [child for child in server.children(role) if child.pid != victim.pid])
+    server.until(lambda: server.ping(job, {"n": 2}).status == 200)
+    server.until(lambda: server.status(job) == "up")
+    server.until(lambda: len(server.api("GET", f"/api/monitors/{job['id']}/pings")) >= 2)
+
+
+def test_two_workers_share_the_port_and_know_the_same_monitors(make: Make) -> None:
+    server = make("--workers", "2").start()
+    job = server.monitor(interval=3_600)
+    assert {server.ping(job, {"n": n}).status for n in range(40)} == {200}
+    pings = server.until(lambda: (p := server.api("GET", f"/api/monitors/{job['id']}/pings")) and len(p) == 40 and p)
+    assert [p["metrics"]["n"] for p in reversed(pings)] == list(range(40))
+
+
+def test_a_second_server_on_the_same_data_is_refused_with_a_sentence(make: Make) -> None:
+    server = make().start()
+    refused = server.run_again()
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        f"Error: another Lastbeat (process {server.process.pid}) serves {server.data}; stop it, or give --data-dir.\n"
+    )
+
+
+def test_a_port_that_is_taken_is_named(make: Make, tmp_path: Path) -> None:
+    server = make().start()
+    command = [sys.executable, "-m", "lastbeat", "serve", "--port", str(server.port), "--data-dir", str(tmp_path / "other")]
+    refused = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert refused.returncode == 1
+    assert f"cannot listen on 127.0.0.1 port {server.port}: Address already in use" in refused.stderr
+
+
+def test_wrong_usage_is_a_sentence_and_status_2(make: Make) -> None:
+    refused = make("--rules-interval", "soon").run_again()
+    assert refused.returncode == 2
+    assert "--rules-interval: 'soon' is not accepted" in refused.stderr
+
+
+def test_the_first_start_shows_secrets_once_and_keeps_only_hashes(make: Make) -> None:
+    server = make(LASTBEAT_API_KEY="", LASTBEAT_ADMIN_PASSWORD="").start()
+    shown = server.log.read_text()
+    key, password = re.search(r"API key +(lb_\S+)", shown), re.search(r"password +(\S+)", shown)
+    assert key
+    assert password
+    assert server.base in shown
+    assert server.get("/api/monitors", **{"x-api-key": key[1]}).status == 200
+    assert server.data.stat().st_mode & 0o777 == 0o700
+    assert server.stop() == 0
+    stored = b"".join(path.read_bytes() for path in server.data.rglob("*") if path.is_file())
+    assert key[1].encode() not in stored
+    assert password[1].encode() not in stored
+    server.log.write_text("")
+    server.start()
+    assert "lb_" not in server.log.read_text()
+    assert server.get("/api/monitors", **{"x-api-key": key[1]}).status == 200
+
+
+def test_a_changed_admin_password_is_taken_at_the_next_start(make: Make, tmp_path: Path) -> None:
+    from werkzeug.security import check_password_hash
+
+    from store.control import Control, settings
+
+    for password in ("first password", "second password"):
+        server = make(LASTBEAT_ADMIN_PASSWORD=password).start()
+        server.stop()
+        control = Control(server.data / "control.db")
+        with control.read() as connection:
+            stored = settings.get(connection, settings.ADMIN_PASSWORD_HASH)
+        control.close()
+        assert stored
+        assert check_password_hash(stored, password)
+
+
+def test_a_full_journal_is_503_and_makes_nobody_look_down(make: Make) -> None:
+    server = make(LASTBEAT_JOURNAL_MAX_BYTES="128KiB").start()
+    job, log = server.monitor(interval=2, gracePeriod=1), server.monitor(interval=3_600)
+    assert server.ping(job).status == 200
+    server.until(lambda: server.status(job) == "up")
+    engine = server.child("engine")
+    engine.suspend()
+    refused = server.until(lambda: (r := server.ping(log, b"x" * 9_000)).status == 503 and r)
+    assert "131072 bytes" in refused.json["error"]
+    assert refused.headers["Retry-After"]
+    ready = server.get("/readyz")
+    assert ready.status == 503
+    assert "131072" in ready.body.decode()
+    time.sleep(4)  # its job cannot ping now, and is not to blame
+    engine.resume()
+    server.until(lambda: server.get("/readyz").status == 200)
+    server.until(lambda: server.ping(job).status == 200)
+    server.until(lambda: server.status(job) == "up")
+    history = server.api("GET", f"/api/monitors/{job['id']}/pings")
+    assert len(history) <= 2
+    from store.control import Control
+    from store.control.history import of_monitor
+
+    control = Control(server.data / "control.db")
+    with control.read() as connection:
+        moves = [t.to_status for t in of_monitor(connection, job["id"], 0, 2**62)]
+    control.close()
+    assert moves == ["up"]
+
+
+def test_acknowledged_pings_survive_kill_9_of_everything(make: Make) -> None:
+    server = make().start()
+    job = server.monitor(interval=3_600)
+    acknowledged = [n for n in range(200) if server.ping(job, {"n": n}).status == 200]
+    server.kill()
+    server.start()
+    path = f"/api/monitors/{job['id']}/pings?limit=1000"
+    pings = server.until(lambda: (p := server.api("GET", path)) and len(p) >= 200 and p)
+    assert sorted(p["metrics"]["n"] for p in pings) == acknowledged == list(range(200))
