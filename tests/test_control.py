@@ -14,7 +14,7 @@ from rules import status
 from store.control import channels, migrate, monitors, outbox, projects, settings, verdicts
 from store.control.tables import metadata
 from store.model import SECOND, Beat, Gap, Notice, ShownStatus, new_id
-from tests.world import START, World
+from world import START, World
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from ingest.registry import Registry
 from ingest.stamp import Stamps
 from store.journal import JournalReader
 from store.model import Monitor, Ping
-from tests.world import START, World
+from world import START, World
 
 
 def _pages(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from store.control import history, metric_keys, monitors, offsets
 from store.control.tables import outbox
 from store.model import MetricKey, Ping
-from tests.world import START, World
+from world import START, World
 
 
 @pytest.fixture
