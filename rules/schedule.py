@@ -1,0 +1,72 @@
+"""When the next ping is expected, from a monitor's schedule. Pure functions of (schedule, instant)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from rules.cron import check as check
+from rules.cron import slot_after
+from store.model import SECOND, Ns, Schedule
+
+HOUR: Final[Ns] = 3_600 * SECOND
+EARLY_LIMIT: Final[Ns] = 300 * SECOND
+
+
+class Rearmed(msgspec.Struct, frozen=True):
+    """What a gap of ours makes of a monitor's expectation: when its next ping is expected now.
+
+    `unverified`: that is so far away that the monitor's state is unknown until then.
+    """
+
+    expected_at: Ns
+    unverified: bool
+
+
+def expected_after(schedule: Schedule, ping_at: Ns) -> Ns:
+    """When the next ping is expected after one at `ping_at`. A cron job that pings a little early has pinged for the coming slot.
+
+    Raises ValueError with a sentence where the schedule does not pass `check`.
+    """
+    if schedule.cron is None:
+        return ping_at + schedule.interval * SECOND
+    slot = slot_after(schedule.cron, schedule.timezone, ping_at)
+    if slot.at - ping_at <= _early(schedule, slot.distance):
+        return slot_after(schedule.cron, schedule.timezone, slot.at).at
+    return slot.at
+
+
+def deadline(schedule: Schedule, expected: Ns) -> Ns:
+    """When a ping that was expected at `expected` is missed."""
+    return expected + schedule.grace * SECOND
+
+
+def rearmed(schedule: Schedule, expected: Ns, gap_start: Ns, gap_end: Ns) -> Rearmed | None:
+    """What is expected of a monitor after we were not listening from `gap_start` to `gap_end`; None if the gap does not concern it.
+
+    It does where the ping may have come in the gap: from a little before `expected`, as no job beats like a clock, to its deadline. A
+    job that has another turn within the hour is waited for once more; how any other is stays unknown until its next turn.
+    Raises ValueError with a sentence where the schedule does not pass `check`.
+    """
+    if gap_end < expected - _early(schedule, _distance(schedule, expected)) or gap_start > deadline(schedule, expected):
+        return None
+    if schedule.cron is not None:
+        another = slot_after(schedule.cron, schedule.timezone, expected).at
+        after = slot_after(schedule.cron, schedule.timezone, max(expected, gap_end)).at
+        return Rearmed(after, unverified=another - expected > HOUR)
+    interval = schedule.interval * SECOND
+    if interval > HOUR:  # a job this rare keeps its rhythm whether we listen or not
+        return Rearmed(expected + interval * max(1, (gap_end - expected) // interval + 1), unverified=True)
+    return Rearmed(gap_end + interval, unverified=False)
+
+
+def _early(schedule: Schedule, distance: Ns) -> Ns:
+    """How long before its time a ping may come and still be that time's ping; `distance` is that from the time before."""
+    return min(schedule.grace * SECOND, distance // 10, EARLY_LIMIT)
+
+
+def _distance(schedule: Schedule, expected: Ns) -> Ns:
+    if schedule.cron is None:
+        return schedule.interval * SECOND
+    return slot_after(schedule.cron, schedule.timezone, expected - 1).distance

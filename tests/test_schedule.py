@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rules.schedule import HOUR, Rearmed, check, deadline, expected_after, rearmed
+from store.model import SECOND, Ns, Schedule
+
+BERLIN = "Europe/Berlin"
+MINUTE: Ns = 60 * SECOND
+
+
+def _at(text: str, zone: str = "UTC") -> Ns:
+    named = datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone))
+    return int(named.replace(microsecond=0).timestamp()) * SECOND + named.microsecond * 1_000
+
+
+def _cron(cron: str, zone: str = "UTC", grace: int = 3_600) -> Schedule:
+    return Schedule(grace=grace, cron=cron, timezone=zone)
+
+
+def test_an_interval_counts_from_the_ping() -> None:
+    ping = _at("2026-11-23 03:04:05.678901") + 234
+    assert expected_after(Schedule(interval=60), ping) == ping + 60 * SECOND
+
+
+def test_grace_is_in_seconds_and_comes_on_top() -> None:
+    expected = _at("2026-11-23 02:00")
+    assert deadline(Schedule(interval=86_400, grace=90), expected) == _at("2026-11-23 02:01:30")
+    assert deadline(_cron("0 2 * * *", grace=0), expected) == expected
+
+
+@pytest.mark.parametrize(
+    ("ping", "expected"),
+    [
+        ("2026-11-23 02:00:00", "2026-11-24 02:00"),
+        ("2026-11-23 02:00:00.000001", "2026-11-24 02:00"),
+        ("2026-11-23 02:47:11", "2026-11-24 02:00"),
+        ("2026-11-24 01:50:00", "2026-11-24 02:00"),
+        ("2026-12-31 13:00:00", "2027-01-01 02:00"),
+    ],
+)
+def test_a_cron_job_is_expected_at_the_next_slot(ping: str, expected: str) -> None:
+    assert expected_after(_cron("0 2 * * *"), _at(ping)) == _at(expected)
+
+
+@pytest.mark.parametrize(
+    ("cron", "grace", "early"),
+    [
+        ("0 2 * * *", 3_600, 300),  # five minutes at most
+        ("0 2 * * *", 30, 30),  # or the grace
+        ("0 2 * * *", 0, 0),
+        ("*/5 * * * *", 3_600, 30),  # or a tenth of the way from the slot before
+        ("* * * * *", 3_600, 6),
+    ],
+)
+def test_a_ping_a_little_early_counts_for_the_coming_slot(cron: str, grace: int, early: int) -> None:
+    schedule = _cron(cron, grace=grace)
+    slot = _at("2026-11-23 02:00")
+    following = expected_after(schedule, slot)
+    assert expected_after(schedule, slot - early * SECOND) == following > slot
+    assert expected_after(schedule, slot - early * SECOND - 1) == slot
+
+
+def test_how_early_depends_on_the_slot_before_not_on_the_one_after() -> None:
+    twice = _cron("0,5 9 * * *")
+    assert expected_after(twice, _at("2026-11-23 09:00:10")) == _at("2026-11-23 09:05"), "that was the job of 9:00"
+    assert expected_after(twice, _at("2026-11-23 08:56:00")) == _at("2026-11-23 09:05")
+
+
+MINUTELY = Schedule(interval=60, grace=30)
+EXPECTED = _at("2026-11-23 10:00:00")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "concerned"),
+    [
+        ("09:58:00", "09:59:53.999999", False),
+        ("09:58:00", "09:59:54", True),  # it may have come a tenth of its interval early
+        ("09:59:55", "10:00:05", True),
+        ("10:00:05", "10:00:16", True),
+        ("10:00:30", "10:00:45", True),
+        ("10:00:30.000001", "10:00:45", False),  # missed before we went away
+        ("09:00:00", "12:00:00", True),
+    ],
+)
+def test_a_gap_concerns_a_monitor_whose_ping_may_have_come_in_it(start: str, end: str, concerned: bool) -> None:
+    gap_end = _at(f"2026-11-23 {end}")
+    again = rearmed(MINUTELY, EXPECTED, _at(f"2026-11-23 {start}"), gap_end)
+    assert again == (Rearmed(gap_end + 60 * SECOND, unverified=False) if concerned else None)
+
+
+def test_without_grace_the_window_is_a_moment() -> None:
+    strict = Schedule(interval=60, grace=0)
+    assert rearmed(strict, EXPECTED, EXPECTED - MINUTE, EXPECTED - 1) is None
+    assert rearmed(strict, EXPECTED, EXPECTED + 1, EXPECTED + MINUTE) is None
+    assert rearmed(strict, EXPECTED, EXPECTED - 1, EXPECTED + 1) is not None
+
+
+def test_up_to_an_hour_is_waited_for_once_more_and_longer_is_unverified() -> None:
+    start, end = EXPECTED - MINUTE, EXPECTED + MINUTE
+    assert rearmed(Schedule(interval=3_600), EXPECTED, start, end) == Rearmed(end + HOUR, unverified=False)
+    assert rearmed(Schedule(interval=3_601), EXPECTED, start, end) == Rearmed(EXPECTED + HOUR + SECOND, unverified=True)
+
+
+@pytest.mark.parametrize(
+    ("gap_end", "turn"),
+    [
+        ("2026-11-23 09:58", "2026-11-24 10:00"),  # the gap hid the minutes before
+        ("2026-11-23 10:10", "2026-11-24 10:00"),
+        ("2026-11-24 09:59", "2026-11-24 10:00"),
+        ("2026-11-24 10:00", "2026-11-25 10:00"),
+        ("2026-11-27 03:00", "2026-11-27 10:00"),
+    ],
+)
+def test_a_daily_job_keeps_its_rhythm_over_a_gap(gap_end: str, turn: str) -> None:
+    start = _at("2026-11-23 09:00")
+    by_interval, by_cron = Schedule(interval=86_400, grace=3_600), _cron("0 10 * * *")
+    assert rearmed(by_interval, EXPECTED, start, _at(gap_end)) == Rearmed(_at(turn), unverified=True)
+    assert rearmed(by_cron, EXPECTED, start, _at(gap_end)) == Rearmed(_at(turn), unverified=True)
+
+
+@pytest.mark.parametrize(
+    ("gap_end", "slot"), [("09:59:40", "10:05"), ("10:00:00", "10:05"), ("10:04:59", "10:05"), ("10:05:00", "10:10"), ("11:01:00", "11:05")]
+)
+def test_a_frequent_cron_job_is_expected_at_the_slot_after_the_gap(gap_end: str, slot: str) -> None:
+    again = rearmed(_cron("*/5 * * * *", grace=60), EXPECTED, EXPECTED - MINUTE, _at(f"2026-11-23 {gap_end}"))
+    assert again == Rearmed(_at(f"2026-11-23 {slot}"), unverified=False)
+
+
+def test_the_hour_is_measured_to_the_jobs_next_turn() -> None:
+    twice = _cron("0,30 9 * * *")
+    nine, half_past = _at("2026-11-23 09:00"), _at("2026-11-23 09:30")
+    assert rearmed(twice, nine, nine - MINUTE, nine + MINUTE) == Rearmed(half_past, unverified=False)
+    assert rearmed(twice, half_past, half_past - MINUTE, half_past + MINUTE) == Rearmed(_at("2026-11-24 09:00"), unverified=True)
+
+
+def test_a_schedule_that_cannot_be_computed_says_why() -> None:
+    for schedule in (_cron("0 0 30 2 *"), _cron("nonsense"), _cron("0 2 * * *", "Mars/Olympus")):
+        with pytest.raises(ValueError, match=r"never comes|five fields|not known"):
+            expected_after(schedule, EXPECTED)
+        with pytest.raises(ValueError, match=r"never comes|five fields|not known"):
+            rearmed(schedule, EXPECTED, EXPECTED, EXPECTED)
+
+
+def _field(low: int, high: int) -> st.SearchStrategy[str]:
+    number = st.integers(low, high).map(str)
+    return st.just("*") | number | st.integers(1, high).map("*/{}".format) | st.tuples(number, number).map(",".join)
+
+
+_crons = st.tuples(_field(0, 59), _field(0, 23), _field(1, 31), _field(1, 12), _field(0, 7)).map(" ".join)
+_zones = st.sampled_from(["UTC", BERLIN, "Australia/Lord_Howe", "America/New_York", "Asia/Kolkata", "Africa/Cairo"])
+_schedules = st.builds(Schedule, st.integers(1, 90_000), st.integers(0, 7_200), st.none() | _crons, _zones).filter(
+    lambda schedule: check(schedule.cron, schedule.timezone) is None
+)
+_clock_changes = [_at(day) for day in ("2026-03-29", "2026-04-04", "2026-04-24", "2026-10-03", "2026-10-25", "2026-10-29", "2026-11-01")]
+_instants = st.builds(
+    lambda day, hour, rest: day + hour * HOUR + rest, st.sampled_from(_clock_changes), st.integers(-3, 30), st.integers(0, HOUR)
+)
+
+
+@given(_schedules, _instants)
+def test_the_next_ping_is_always_expected_later(schedule: Schedule, ping: Ns) -> None:
+    assert expected_after(schedule, ping) > ping
+
+
+@given(_schedules, _instants, st.integers(0, 40_000), st.integers(10, 200_000))
+def test_after_a_gap_a_job_is_expected_after_it_and_never_sooner_than_before(schedule: Schedule, ping: Ns, start: int, length: int) -> None:
+    expected = expected_after(schedule, ping)
+    gap_start = ping + start * SECOND
+    gap_end = gap_start + length * SECOND
+    again = rearmed(schedule, expected, gap_start, gap_end)
+    if again is None:
+        assert gap_end < expected or gap_start > deadline(schedule, expected)
+    else:
+        assert again.expected_at > max(gap_end, expected)
