@@ -22,7 +22,7 @@ from store.model import Channel
 def routes(blueprint: Blueprint, site: Site) -> None:
     @blueprint.get("/channels")
     def channels() -> Reply:
-        return _shown(site, {"format": "lastbeat", "isDefault": True}, {})
+        return _shown(site, {"isDefault": True}, {})
 
     @blueprint.post("/channels")
     def add_channel() -> Reply:
@@ -64,7 +64,7 @@ def routes(blueprint: Blueprint, site: Site) -> None:
 
 def _webhook() -> dict[str, Any]:
     form = request.form
-    config: dict[str, Any] = {"url": form.get("url", "").strip(), "format": form.get("format", "lastbeat")}
+    config: dict[str, Any] = {"url": form.get("url", "").strip()}
     if form.get("secret"):
         config["secret"] = form["secret"]
     return {"name": form.get("name", "").strip(), "type": "webhook", "config": config, "isDefault": "isDefault" in form}
