@@ -70,7 +70,7 @@ def delete_monitor(connection: Connection, monitor: Monitor, base_url: str, now:
 
 
 def add_alert(connection: Connection, monitor: Monitor, fields: dict[str, Any], now: Ns) -> Alert:
-    _know_channels(connection, monitor.project_id, [fields["channel_id"]] if fields["channel_id"] else [], "channelId")
+    _know_channels(connection, monitor.project_id, [] if fields["channel_id"] is None else [fields["channel_id"]], "channelId")
     alert = Alert(new_id("alr"), monitor.id, created_at=now, updated_at=now, **fields)
     alerts.add(connection, alert)
     return alert
@@ -78,7 +78,7 @@ def add_alert(connection: Connection, monitor: Monitor, fields: dict[str, Any], 
 
 def edit_alert(connection: Connection, monitor: Monitor, alert: Alert, fields: dict[str, Any], now: Ns) -> Alert:
     """Change the alert; a changed condition counts from zero, and an open incident is judged anew at the next sample."""
-    _know_channels(connection, monitor.project_id, [fields["channel_id"]] if fields["channel_id"] else [], "channelId")
+    _know_channels(connection, monitor.project_id, [] if fields["channel_id"] is None else [fields["channel_id"]], "channelId")
     changed = replace(alert, updated_at=now, **fields)
     conditions = [(a.metric_key, a.operator, a.threshold, a.consecutive) for a in (alert, changed)]
     if conditions[0] != conditions[1]:
