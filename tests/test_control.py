@@ -91,6 +91,7 @@ def test_filters_and_counts_see_the_status_that_people_see(world: World) -> None
             assert total == len(found) == 1
             counts[wanted] = total
         assert monitors.count_by_status(connection, world.project.id, START) == counts
+        assert monitors.count_by_status(connection, None, START) == counts
 
 
 def test_monitors_are_found_by_tag_and_text_and_counted_in_full(world: World) -> None:

@@ -87,14 +87,12 @@ def find(
     return [_of(row) for row in rows], total
 
 
-def count_by_status(connection: Connection, project_id: str, now: Ns) -> dict[str, int]:
-    """How many monitors of the project show each status."""
+def count_by_status(connection: Connection, project_id: str | None, now: Ns) -> dict[str, int]:
+    """How many monitors of the project (None: of all projects) show each status."""
     late = _shows("late", now)
-    query = (
-        select(beats.c.status, late.label("late"), func.count())
-        .join(monitors)
-        .where(monitors.c.project_id == project_id, monitors.c.deleted_at.is_(None))
-    )
+    query = select(beats.c.status, late.label("late"), func.count()).join(monitors).where(monitors.c.deleted_at.is_(None))
+    if project_id is not None:
+        query = query.where(monitors.c.project_id == project_id)
     counts: dict[str, int] = {}
     for status, is_late, number in connection.execute(query.group_by(beats.c.status, late)):
         counts["late" if is_late else status] = counts.get("late" if is_late else status, 0) + number
