@@ -1,0 +1,78 @@
+"""How this server is: `/healthz`, `/readyz`, and `/metrics` for Prometheus. No key is needed: nothing here names a monitor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Blueprint, Response
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from api import errors
+from api.monitors import STATUSES
+from api.parts import Parts, parts
+from store.control import monitors, outbox
+from store.model import SECOND, Ns
+
+blueprint = Blueprint("health", __name__)
+errors.cover(blueprint)
+
+LONGEST_REST: Ns = 30 * SECOND
+_NOTICE_STATES = ("pending", "inflight", "sent", "dead")
+
+
+@blueprint.get("/healthz")
+def alive() -> dict[str, str]:
+    """This process answers."""
+    return {"status": "ok"}
+
+
+@blueprint.get("/readyz")
+def ready() -> tuple[dict[str, Any], int]:
+    """Pings can be stored, and the rules are at work; else 503 with the reasons."""
+    reasons = [reason for reason in (parts().trouble(), rest(parts().rules_moved_at(), parts().clock())) if reason]
+    return ({"status": "unavailable", "reasons": reasons}, 503) if reasons else ({"status": "ok"}, 200)
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """The counters of all processes, and what the control store holds now."""
+    counters, gauges = REGISTRY, CollectorRegistry()
+    if parts().metrics_dir is not None:
+        counters = CollectorRegistry()
+        MultiProcessCollector(counters, path=parts().metrics_dir)  # type: ignore[no-untyped-call]
+    gauges.register(_Stored(parts()))
+    return Response(generate_latest(counters) + generate_latest(gauges), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def rest(moved_at: Ns | None, now: Ns) -> str | None:
+    """Why the rule loop does not count as running, from when it last moved; None if it does."""
+    if moved_at is None:
+        return "the rule loop has not begun"
+    if now - moved_at > LONGEST_REST:
+        return f"the rule loop has not moved for {(now - moved_at) // SECOND} s"
+    return None
+
+
+class _Stored(Collector):
+    """Read at each scrape: they are facts of the store, which no single process counts."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def collect(self) -> Iterator[Metric]:
+        with self._parts.control.read() as connection:
+            statuses = monitors.count_by_status(connection, None, self._parts.clock())
+            states = outbox.depth(connection)
+        yield _gauge("lastbeat_monitors", "Monitors by the status they show.", "status", {s: statuses.get(s, 0) for s in STATUSES})
+        yield _gauge("lastbeat_outbox", "Notifications by state.", "state", {s: states.get(s, 0) for s in _NOTICE_STATES})
+
+
+def _gauge(name: str, documentation: str, label: str, values: dict[str, int]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, documentation, labels=[label])
+    for value, number in values.items():
+        family.add_metric([value], number)
+    return family

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from api_client import Api, fresh
+from world import BASE_URL, START
+
+from store.instant import iso
+from store.model import SECOND, Ping
+
+FIELDS = {
+    "id", "name", "type", "slug", "tags", "interval", "gracePeriod", "schedule", "timezone", "status", "running", "pingUrl", "lastPingAt",
+    "nextExpectedAt", "downSince", "channelIds", "createdAt", "updatedAt",
+}  # fmt: skip
+
+
+@pytest.fixture
+def api() -> Api:
+    return fresh()
+
+
+def names(found: list[dict[str, Any]]) -> list[str]:
+    return [each["name"] for each in found]
+
+
+def test_a_monitor_has_the_defaults_of_the_contract(api: Api) -> None:
+    made = api.me.monitor(name="Nightly")
+    assert made.keys() == FIELDS
+    expected: dict[str, Any] = {
+        "name": "Nightly", "type": "heartbeat", "slug": None, "tags": [], "interval": 60, "gracePeriod": 30, "schedule": None,
+        "timezone": "UTC", "status": "new", "running": False, "lastPingAt": None, "nextExpectedAt": None, "downSince": None,
+        "channelIds": None, "createdAt": iso(START), "updatedAt": iso(START),
+    }  # fmt: skip
+    assert {name: made[name] for name in expected} == expected
+    assert made["id"].startswith("mon_")
+    assert made["pingUrl"].startswith(f"{BASE_URL}/ping/")
+
+
+def test_a_monitor_comes_back_as_it_was_defined(api: Api) -> None:
+    defined = {
+        "name": "Überweisung ✓", "type": "heartbeat", "interval": 86_400, "gracePeriod": 3_600, "schedule": "0 2 * * *",
+        "timezone": "Europe/Berlin", "tags": ["db", "nightly"], "channelIds": [api.me.channel()["id"]], "slug": "nightly-backup",
+    }  # fmt: skip
+    made = api.me.post("/api/monitors", defined)
+    assert {name: made[name] for name in defined} == defined
+    assert api.me.get(f"/api/monitors/{made['id']}") == made
+    assert api.me.get("/api/monitors") == [made]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": "  "}, "name"),
+        ({"name": 5}, "name"),
+        ({"name": None}, "name"),
+        ({"name": "x" * 201}, "name"),
+        ({"type": "http"}, "type"),
+        ({"interval": 0}, "interval"),
+        ({"interval": -1}, "interval"),
+        ({"interval": "soon"}, "interval"),
+        ({"interval": 1.5}, "interval"),
+        ({"interval": True}, "interval"),
+        ({"interval": None}, "interval"),
+        ({"interval": 10**30}, "interval"),
+        ({"gracePeriod": -1}, "gracePeriod"),
+        ({"gracePeriod": []}, "gracePeriod"),
+        ({"schedule": "every day"}, "schedule"),
+        ({"schedule": "61 * * * *"}, "schedule"),
+        ({"schedule": "0 0 30 2 *"}, "schedule"),
+        ({"schedule": 5}, "schedule"),
+        ({"timezone": "Mars/Phobos"}, "timezone"),
+        ({"timezone": None}, "timezone"),
+        ({"timezone": {}}, "timezone"),
+        ({"tags": "db"}, "tags"),
+        ({"tags": ["x", ""]}, "tags.1"),
+        ({"tags": ["x" * 101]}, "tags.0"),
+        ({"tags": [1]}, "tags.0"),
+        ({"tags": ["x"] * 51}, "tags"),
+        ({"channelIds": "ch_1"}, "channelIds"),
+        ({"channelIds": ["ch_nobody"]}, "channelIds"),
+        ({"channelIds": [None]}, "channelIds.0"),
+        ({"channelIds": ["x"] * 101}, "channelIds"),
+        ({"slug": "Über"}, "slug"),
+        ({"slug": ""}, "slug"),
+        ({"slug": "x" * 101}, "slug"),
+        ({"slug": "x\n"}, "slug"),
+        ({"nope": 1}, "nope"),
+        ({"id": "mon_1"}, "id"),
+        ({"status": "up"}, "status"),
+    ],
+)
+def test_a_bad_field_is_refused_with_a_sentence_when_made_and_when_changed(api: Api, body: dict[str, Any], field: str) -> None:
+    monitor = api.me.monitor()
+    for refused in (api.me.post("/api/monitors", {"name": "x"} | body, 422), api.me.patch(f"/api/monitors/{monitor['id']}", body, 422)):
+        assert refused["fields"].keys() == {field}
+        assert len(refused["fields"][field][0]) > 5
+        assert refused["error"] == f"{field}: {refused['fields'][field][0].rstrip('.')}"
+    assert api.me.get("/api/monitors") == [monitor]
+
+
+def test_a_name_is_needed(api: Api) -> None:
+    assert api.me.post("/api/monitors", {}, 422)["fields"].keys() == {"name"}
+
+
+def test_every_bad_field_is_named_at_once(api: Api) -> None:
+    refused = api.me.post("/api/monitors", {"interval": 0, "nope": 1}, 422)
+    assert refused["fields"].keys() == {"name", "interval", "nope"}
+    assert all(f"{field}: " in refused["error"] for field in refused["fields"])
+
+
+def test_a_change_touches_what_it_names_and_nothing_else(api: Api) -> None:
+    channel = api.me.channel()
+    monitor = api.me.monitor(tags=["a"], slug="s", interval=120, channelIds=[channel["id"]], schedule="0 2 * * *", timezone="Europe/Berlin")
+    api.now += SECOND
+    changed = api.me.patch(f"/api/monitors/{monitor['id']}", {"name": "other", "gracePeriod": 5})
+    assert changed == monitor | {"name": "other", "gracePeriod": 5, "updatedAt": iso(START + SECOND)}
+    cleared = api.me.patch(f"/api/monitors/{monitor['id']}", {"channelIds": None, "schedule": None, "slug": None, "tags": []})
+    assert cleared == changed | {"channelIds": None, "schedule": None, "slug": None, "tags": []}
+    assert api.me.get(f"/api/monitors/{monitor['id']}") == cleared
+
+
+def test_a_change_is_judged_with_all_that_stays(api: Api) -> None:
+    monitor = api.me.monitor(schedule="0 2 * * *", timezone="Europe/Berlin")
+    assert api.me.patch(f"/api/monitors/{monitor['id']}", {"timezone": "Nowhere/Here"}, 422)["fields"].keys() == {"timezone"}
+    assert api.me.patch(f"/api/monitors/{monitor['id']}", {})["timezone"] == "Europe/Berlin"
+
+
+def test_a_pinged_monitor_says_how_it_is(api: Api) -> None:
+    monitor = api.me.monitor()
+    path = f"/api/monitors/{monitor['id']}"
+    api.pings(monitor, Ping(START + 250_000_000, monitor["id"]))
+    up = api.me.get(path)
+    assert (up["status"], up["lastPingAt"], up["nextExpectedAt"]) == ("up", "2023-11-14T22:13:20.250Z", "2023-11-14T22:14:20.250Z")
+    api.now += 61 * SECOND
+    assert api.me.get(path)["status"] == "late"
+    paused = api.me.post(f"{path}/pause", status=200)
+    assert (paused["status"], paused["nextExpectedAt"]) == ("paused", None)
+    assert api.me.get(path) == paused
+    api.now += SECOND
+    resumed = api.me.post(f"{path}/resume", status=200)
+    assert (resumed["status"], resumed["nextExpectedAt"]) == ("up", iso(START + 122 * SECOND))
+    assert resumed["updatedAt"] == iso(api.now)
+
+
+def test_a_rotated_token_gives_another_ping_url(api: Api) -> None:
+    monitor = api.me.monitor()
+    rotated = api.me.post(f"/api/monitors/{monitor['id']}/rotate-token", status=200)
+    assert rotated["pingUrl"] != monitor["pingUrl"]
+    assert rotated == monitor | {"pingUrl": rotated["pingUrl"]}
+    assert api.me.get(f"/api/monitors/{monitor['id']}") == rotated
+
+
+def test_a_deleted_monitor_is_gone(api: Api) -> None:
+    monitor, kept = api.me.monitor(), api.me.monitor(name="kept")
+    api.me.delete(f"/api/monitors/{monitor['id']}")
+    api.me.delete(f"/api/monitors/{monitor['id']}", 404)
+    assert "there is no monitor" in api.me.get(f"/api/monitors/{monitor['id']}", 404)["error"]
+    assert api.me.get("/api/monitors") == [kept]
+
+
+def test_monitors_are_found_by_tag_status_and_words(api: Api) -> None:
+    first = api.me.monitor(name="Backup of db_1", tags=["db", "nightly"])
+    api.me.monitor(name="Cleanup", slug="old-files", tags=["nightly"])
+    api.me.monitor(name="dbx1")
+    api.pings(first, Ping(START, first["id"]))
+    assert names(api.me.get("/api/monitors?tag=nightly")) == ["Backup of db_1", "Cleanup"]
+    assert names(api.me.get("/api/monitors?tag=night")) == []
+    assert names(api.me.get("/api/monitors?status=up")) == ["Backup of db_1"]
+    assert names(api.me.get("/api/monitors?status=new")) == ["Cleanup", "dbx1"]
+    assert names(api.me.get("/api/monitors?q=DB_")) == ["Backup of db_1"], "an underscore is an underscore"
+    assert names(api.me.get("/api/monitors?q=old-")) == ["Cleanup"]
+    reply = api.me.ask("GET", "/api/monitors?tag=nightly&status=new&limit=1")
+    assert (names(reply.json), reply.headers["X-Total-Count"]) == (["Cleanup"], "1")
+    api.now += 61 * SECOND
+    assert names(api.me.get("/api/monitors?status=late")) == ["Backup of db_1"]
+    assert names(api.me.get("/api/monitors?status=up")) == []
+
+
+@pytest.mark.parametrize(("query", "field"), [("status=fine", "status"), ("q=" + "x" * 201, "q"), ("tag=" + "x" * 101, "tag")])
+def test_a_filter_that_cannot_be_is_refused(api: Api, query: str, field: str) -> None:
+    assert api.me.get(f"/api/monitors?{query}", 422)["fields"].keys() == {field}

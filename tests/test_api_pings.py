@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+from api_client import Api, fresh
+from world import START
+
+from store.instant import iso
+from store.model import SECOND, Ping
+
+RID = "6f1c1c8e-0000-4000-8000-000000000000"
+
+
+@pytest.fixture
+def api() -> Api:
+    return fresh()
+
+
+def test_a_ping_shows_all_that_is_known_of_it(api: Api) -> None:
+    monitor = api.me.monitor()
+    numbers, texts = {"n": 900.0, "half": 0.5, "huge": 2.0**60}, {"status": "complete"}
+    whole = Ping(
+        START + 5_678_000, monitor["id"], "fail", numbers, texts, "out of disk", "a key twice", 1.25, 3, RID, "192.0.2.1", "curl/8"
+    )  # fmt: skip
+    api.pings(monitor, whole)
+    reply = api.me.ask("GET", f"/api/monitors/{monitor['id']}/pings")
+    assert reply.json == [
+        {
+            "at": "2023-11-14T22:13:20.005Z", "kind": "fail", "metrics": {"n": 900, "half": 0.5, "huge": 2.0**60, "status": "complete"},
+            "log": "out of disk", "duration": 1.25, "exitStatus": 3, "rid": RID,
+            "remoteAddr": "192.0.2.1", "userAgent": "curl/8", "problem": "a key twice",
+        }
+    ]  # fmt: skip
+    assert '"n":900,' in reply.text.replace(" ", "")
+
+
+def test_a_plain_ping_has_every_field(api: Api) -> None:
+    monitor = api.me.monitor()
+    api.pings(monitor, Ping(START, monitor["id"]))
+    rest = dict.fromkeys(("log", "duration", "exitStatus", "rid", "remoteAddr", "userAgent", "problem"))
+    assert api.me.get(f"/api/monitors/{monitor['id']}/pings") == [{"at": iso(START), "kind": "success", "metrics": {}} | rest]
+
+
+def test_the_newest_pings_come_first_in_pages(api: Api) -> None:
+    monitor, path = (made := api.me.monitor()), f"/api/monitors/{made['id']}/pings"
+    api.pings(monitor, *(Ping(START + n * SECOND, monitor["id"], numbers={"n": float(n)}) for n in range(5)))
+    reply = api.me.ask("GET", f"{path}?limit=2&offset=1")
+    assert [each["metrics"]["n"] for each in reply.json] == [3, 2]
+    assert reply.headers["X-Total-Count"] == "5"
+    older = api.me.ask("GET", f"{path}?before={iso(START + 2 * SECOND)}")
+    assert [each["metrics"]["n"] for each in older.json] == [1, 0]
+    assert older.headers["X-Total-Count"] == "2"
+
+
+@pytest.mark.parametrize(
+    "before", ["yesterday", "", "1700000000", "1969-12-31T23:59:59Z", "2263-01-01T00:00:00Z", "0001-01-01T00:00:00%2B14:00"]
+)
+def test_a_time_that_is_none_is_refused(api: Api, before: str) -> None:
+    refused = api.me.get(f"/api/monitors/{api.me.monitor()['id']}/pings?before={before}", 422)
+    assert refused["fields"].keys() == {"before"}
