@@ -1,0 +1,1 @@
+"""Measurements of Lastbeat on this machine: `make bench`. Compare ratios of one run, never absolute numbers of two."""
