@@ -13,6 +13,7 @@ import gevent
 from gevent.event import Event
 from gevent.socket import wait_read
 from gevent.threadpool import ThreadPool
+from prometheus_client import Gauge
 
 from config.settings import Settings
 from ingest.commit import Committer
@@ -33,6 +34,7 @@ from store.model import Ns
 from store.points.embedded import EmbeddedPoints
 
 log = logging.getLogger(__name__)
+_journal_bytes = Gauge("lastbeat_journal_bytes", "Size of a worker's journal.", ["slot"], multiprocess_mode="mostrecent")
 
 _DRAIN_SECONDS = 10
 _LOCK_SECONDS = 10  # a predecessor that lost its parent needs a moment to drain
@@ -62,7 +64,7 @@ def run(settings: Settings, slot: int, listener: socket.socket) -> None:
     steps = [
         Step("listening", listening.step, EVERY),
         Step("registry", _refresh(registry), 0.5),
-        Step("prune", _prune(control, journal, journal_thread, threads), 1.0),
+        Step("prune", _prune(control, journal, journal_thread, threads, slot), 1.0),
     ]
     background = [gevent.spawn(drive, [step], clock.now, stop) for step in steps]
     stop.wait()
@@ -119,8 +121,9 @@ def _refresh(registry: Registry) -> Callable[[Ns], bool]:
     return step
 
 
-def _prune(control: Control, journal: Journal, journal_thread: ThreadPool, threads: ThreadPool) -> Callable[[Ns], bool]:
+def _prune(control: Control, journal: Journal, journal_thread: ThreadPool, threads: ThreadPool, slot: int) -> Callable[[Ns], bool]:
     """Drop from the journal what all its readers are done with."""
+    size = _journal_bytes.labels(str(slot))
 
     def passed() -> int:
         with control.read() as connection:
@@ -131,6 +134,7 @@ def _prune(control: Control, journal: Journal, journal_thread: ThreadPool, threa
     def step(now: Ns) -> bool:
         nonlocal done
         seq = threads.apply(passed)
+        size.set(journal_thread.apply(journal.used_bytes))
         if seq == done:
             return False
         more = journal_thread.apply(journal.prune, (seq,))

@@ -5,13 +5,13 @@ At least once: a notice is marked sent after it was sent, so a crash in between 
 
 from __future__ import annotations
 
+import collections
 import logging
 import random
-from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import Executor, Future
 
-from prometheus_client import Counter as Metric
+from prometheus_client import Counter
 from sqlalchemy import Connection
 
 from rules import backoff
@@ -20,7 +20,7 @@ from store.control import Control, channels, outbox
 from store.model import SECOND, Channel, Notice, Ns
 
 log = logging.getLogger(__name__)
-_outcomes = Metric("lastbeat_notifications", "Attempts to deliver a notification, by channel type and outcome.", ["type", "outcome"])
+_outcomes = Counter("lastbeat_notifications", "Attempts to deliver a notification, by channel type and outcome.", ["type", "outcome"])
 
 _LEASE = 60 * SECOND  # longer than any sender may take
 _AT_ONCE = 16
@@ -56,7 +56,7 @@ class Outbox:
         return bool(landed or taken)
 
     def _claim(self, connection: Connection, leaving: int, now: Ns) -> list[tuple[Notice, Channel]]:
-        busy = Counter(channel.id for _, channel in self._flying.values())
+        busy = collections.Counter(channel.id for _, channel in self._flying.values())
         taken: list[tuple[Notice, Channel]] = []
         while len(self._flying) - leaving + len(taken) < _AT_ONCE:
             full = [channel_id for channel_id, number in busy.items() if number >= _AT_ONCE_PER_CHANNEL]

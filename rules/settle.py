@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from prometheus_client import Counter, Gauge
 from sqlalchemy import Connection
 
 from rules import ledger
 from store.control import Control, offsets, verdicts
 from store.inbox import Inbox, Intake
-from store.model import Gap, Ns, Ping, Record
+from store.model import SECOND, Gap, Ns, Ping, Record
+
+_settled = Counter("lastbeat_records_settled", "Records of the journals that the rules are done with.")
+_watermark = Gauge("lastbeat_watermark_seconds", "Everything received before this Unix time is settled.", multiprocess_mode="mostrecent")
 
 _BATCH = 500  # records a transaction: about 50 ms, so that others who write never wait long
 
@@ -35,7 +39,10 @@ class Settle:
             with self._control.begin() as connection:
                 self._settle(connection, intake, now)
             self._offsets.update(intake.passed)
+            _settled.inc(len(intake.records))
         self.watermark = intake.horizon
+        if intake.horizon is not None:
+            _watermark.set(intake.horizon / SECOND)
         return intake.more
 
     def _settle(self, connection: Connection, intake: Intake, now: Ns) -> None:

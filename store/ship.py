@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from prometheus_client import Counter
+
 from store.control import Control, offsets
 from store.inbox import Inbox
 from store.journal import JournalReader
 from store.model import Ns, Ping
 from store.points import Points
+
+_shipped = Counter("lastbeat_records_shipped", "Records of the journals that the time-series store has.")
 
 _BATCH = 2_000
 
@@ -33,6 +37,7 @@ class Ship:
             return False
         batch = [(seq, record) for seq, record in journal.read(shipped, _BATCH) if seq <= settled]
         self._points.write([record for _, record in batch if isinstance(record, Ping)])
+        _shipped.inc(len(batch))
         # Rows that were pruned long ago leave no batch: then everything up to `settled` is done with.
         passed = batch[-1][0] if batch else settled
         with self._control.begin() as connection:
