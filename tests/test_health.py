@@ -110,6 +110,7 @@ def test_the_counters_of_all_processes_are_added_up(api: Api, tmp_path: Path) ->
     )
     text = Caller(app, None).ask("GET", "/metrics").text.splitlines()
     assert "worked_total 2.0" in text
+    assert not [line for line in text if line.startswith("process_")], "nothing of the one process that happens to answer"
     assert 'lastbeat_monitors{status="new"} 0.0' in text
 
 
