@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from collections.abc import Callable, Iterable
+from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -188,8 +191,14 @@ def _status(answer: Answer) -> str:
 
 def _encoded(answer: Answer, headless: bool, closes: bool) -> bytes:
     """The whole answer in one piece: one segment, one system call."""
-    lines = [_REASONS[answer.status], f"Content-Type: {answer.content_type}\r\nContent-Length: {len(answer.body)}\r\n"]
+    lines = [_REASONS[answer.status], _date(int(time.time()))]
+    lines.append(f"Content-Type: {answer.content_type}\r\nContent-Length: {len(answer.body)}\r\n")
     lines += [f"{name}: {value}\r\n" for name, value in answer.headers]
     lines.append("Connection: close\r\n\r\n" if closes else "\r\n")
     head = "".join(lines).encode("latin-1")
     return head if headless else head + answer.body
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    return f"Date: {formatdate(second, usegmt=True)}\r\n"

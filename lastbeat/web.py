@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 from flask import Flask
 
@@ -33,10 +32,6 @@ def create_app(
     app.config.update(
         SECRET_KEY=secret_key(places),
         MAX_CONTENT_LENGTH=MAX_BODY,
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_SECURE=settings.base_url.startswith("https://"),
-        PERMANENT_SESSION_LIFETIME=timedelta(days=14),
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     register(

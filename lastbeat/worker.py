@@ -50,10 +50,11 @@ def run(settings: Settings, slot: int, listener: socket.socket) -> None:
     control = open_control(settings)
     journal = Journal(places.journal(slot), settings.journal_max_bytes)
     points = EmbeddedPoints(places.points)
-    journal_thread, threads = ThreadPool(1), ThreadPool(_THREADS)
+    # Threads of their own: however many pages are slow, a ping never waits for one.
+    journal_thread, lookups, threads = ThreadPool(1), ThreadPool(2), ThreadPool(_THREADS)
     committer = Committer(journal.append, journal_thread)
     stamps = Stamps(clock.now, slot, after=listened_until(places.journals) or 0)
-    registry = Registry(control, threads)
+    registry = Registry(control, lookups)
     pings = PingEndpoint(registry, stamps, committer)
     listening = Listening(places.mark(slot), stamps, committer, pings)
     pages: Future[Application] = Future()
@@ -64,7 +65,7 @@ def run(settings: Settings, slot: int, listener: socket.socket) -> None:
     steps = [
         Step("listening", listening.step, EVERY),
         Step("registry", _refresh(registry), 0.5),
-        Step("prune", _prune(control, journal, journal_thread, threads, slot), 1.0),
+        Step("prune", _prune(control, journal, journal_thread, lookups, slot), 1.0),
     ]
     background = [gevent.spawn(drive, [step], clock.now, stop) for step in steps]
     stop.wait()
@@ -121,7 +122,7 @@ def _refresh(registry: Registry) -> Callable[[Ns], bool]:
     return step
 
 
-def _prune(control: Control, journal: Journal, journal_thread: ThreadPool, threads: ThreadPool, slot: int) -> Callable[[Ns], bool]:
+def _prune(control: Control, journal: Journal, journal_thread: ThreadPool, lookups: ThreadPool, slot: int) -> Callable[[Ns], bool]:
     """Drop from the journal what all its readers are done with."""
     size = _journal_bytes.labels(str(slot))
 
@@ -133,7 +134,7 @@ def _prune(control: Control, journal: Journal, journal_thread: ThreadPool, threa
 
     def step(now: Ns) -> bool:
         nonlocal done
-        seq = threads.apply(passed)
+        seq = lookups.apply(passed)
         size.set(journal_thread.apply(journal.used_bytes))
         if seq == done:
             return False

@@ -9,12 +9,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from world import START, World
 
 from rules import status
 from store.control import channels, migrate, monitors, outbox, projects, settings, verdicts
 from store.control.tables import metadata
 from store.model import SECOND, Beat, Gap, Notice, ShownStatus, new_id
-from world import START, World
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from gevent import socket as gsocket
 from gevent.threadpool import ThreadPool
 from hypothesis import given
 from hypothesis import strategies as st
+from world import START, World
 
 from ingest.commit import Committer
 from ingest.endpoint import PingEndpoint
@@ -20,7 +21,6 @@ from ingest.registry import Registry
 from ingest.stamp import Stamps
 from store.journal import JournalReader
 from store.model import Monitor, Ping
-from world import START, World
 
 
 def _pages(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -81,6 +81,7 @@ def test_a_plain_ping_is_answered_in_one_piece_and_durable(site: Site) -> None:
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
     assert b"Ping-Body-Limit: 10000" in head
+    assert b"\r\nDate: " in head
     assert b"Content-Type: text/plain" in head
     assert body == b"OK"
     (ping,) = site.stored()

@@ -43,6 +43,9 @@ class Ear:
         listening.begin(self.world.at(at))
         return listening
 
+    def troubled(self) -> bool:
+        return self.pings.trouble is not None
+
     def step(self, listening: Listening, at: float) -> None:
         self.now = at
         listening.step(self.world.at(at))
@@ -122,10 +125,11 @@ def test_while_pings_cannot_be_stored_the_mark_stands_still_and_then_there_was_a
         with pytest.raises(sqlite3.OperationalError):
             ear.step(listening, at)
         assert read_mark(ear.path) == world.at(103)
+    assert ear.troubled()
     ear.broken = False
     ear.step(listening, 160)
+    assert not ear.troubled()
     assert ear.gaps() == [(103, 160, "not_stored")]
-    assert ear.pings.trouble is None
     mark = read_mark(ear.path)
     assert mark is not None
     assert mark > world.at(160)

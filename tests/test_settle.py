@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from world import START, World
 
 from store.control import history, metric_keys, monitors, offsets
 from store.control.tables import outbox
 from store.model import MetricKey, Ping
-from world import START, World
 
 
 @pytest.fixture

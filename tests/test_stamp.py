@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +16,7 @@ def test_stamps_rise_whatever_the_clock_does_and_name_their_worker(clock: list[i
     stamps = Stamps(lambda: next(times), slot, after)
     given_out = [stamps.mark() if n % 3 == 2 else stamps.next() for n in range(len(clock))]
     assert given_out[0] > after
-    assert all(a < b for a, b in zip(given_out, given_out[1:], strict=False))
+    assert all(a < b for a, b in pairwise(given_out))
     assert {stamp % US for stamp in given_out} == {slot}
 
 

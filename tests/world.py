@@ -125,5 +125,8 @@ class World:
 
     def close(self) -> None:
         self.inbox.close()
-        for part in (*self.journals, *self.marks, self.control):
-            part.close()
+        for journal in self.journals:
+            journal.close()
+        for mark in self.marks:
+            mark.close()
+        self.control.close()
