@@ -47,7 +47,7 @@ $(INSTALLED): setup.cfg pyproject.toml
 	  echo "Setting up .venv with $$("$$python" --version) (once; it takes a minute)"; \
 	  "$$python" -m venv --clear .venv; \
 	fi
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable ".[dev]"
 	@touch $@
 
 # Without root, or away from Debian, the tests that need a missing program say so and are skipped.
