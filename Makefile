@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Changes when the dependencies may have changed; it lives inside .venv so that both go together.
 INSTALLED := .venv/.installed
 # The real programs that tests run, as Debian packages.
-PROGRAMS := chromium fonts-liberation
+PROGRAMS := chromium fonts-liberation influxdb nginx
 
 .PHONY: help serve test check fmt bench programs
 
