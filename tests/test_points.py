@@ -518,7 +518,7 @@ def test_no_query_scans_a_table_or_sorts_one(path: Path, statement: str) -> None
         (embedded.BUCKETS.format(labels=":a, :b"), "(monitor=? AND measurement=? AND label=?)"),
         (embedded.NUMBERS, "numbers USING PRIMARY KEY (series=? AND at>? AND at<?)"),
         (embedded.TEXTS, "texts USING PRIMARY KEY (series=? AND at>? AND at<?)"),
-        (embedded.PAGE, "pings USING PRIMARY KEY (series=? AND at<?)"),
+        (embedded.PAGE, "pings USING PRIMARY KEY (series=? AND at>? AND at<?)"),
         (embedded.TRIM.format(table="pings"), "pings USING PRIMARY KEY (series=? AND at<?)"),
     ],
 )

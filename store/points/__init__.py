@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
-from store.model import Bucket, Ns, Ping
+from store.model import Bucket, Ns, Ping, Status, Transition
 
 # The measurements, named alike in every store.
 PING: Final = "hb_ping"
 METRIC: Final = "hb_metric"
 TEXT: Final = "hb_text"
+STATE: Final = "hb_state"
+
+# What `hb_state` says in its field `status`: a chart needs numbers.
+STATUS_NUMBERS: Final[Mapping[Status, int]] = {"new": 0, "up": 1, "down": 2, "paused": 3, "unverified": 4}
 
 
 class PointsError(Exception):
     """The store cannot be used as it is; the message is a sentence that names it and says what to do."""
+
+
+class Away(PointsError):
+    """The store may be well again without anybody's doing. `what` is the beginning of a sentence that can go on with " since …"."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"{what}: {why}")
+        self.what = what
+        self.why = why
+
+
+class Refusal(NamedTuple):
+    """One line that the store will never take, and why."""
+
+    reason: str
+    line: str
+    record: Ping | Transition
 
 
 class Points(Protocol):
@@ -23,10 +44,11 @@ class Points(Protocol):
     A metric may be a number at one instant and a text at another. Instants and widths are nanoseconds; any integer may be asked for.
     """
 
-    def write(self, pings: Sequence[Ping]) -> None:
-        """Keep the pings and each of their numbers and texts, durably and all or nothing; numbers are finite.
+    def write(self, pings: Sequence[Ping]) -> list[Refusal]:
+        """Keep the pings and each of their numbers and texts, durably; numbers are finite. Returns what will never be taken, if anything.
 
-        A ping written again replaces itself, and keeps the metrics that only its earlier writing had.
+        A ping written again replaces itself, and keeps the metrics that only its earlier writing had. Where it raises, any part of the
+        batch may have been kept: it is to be written again.
         """
 
     def buckets(self, monitor: str, metrics: Sequence[str], start: Ns, end: Ns, width: Ns) -> Mapping[str, list[Bucket]]:
@@ -36,19 +58,30 @@ class Points(Protocol):
         what lies within the bounds. `min <= avg <= max` always, and all three are finite. Raises ValueError for a width below 1.
         """
 
-    def pings(self, monitor: str, *, limit: int, offset: int = 0, before: Ns | None = None) -> list[Ping]:
-        """The newest pings first, with their numbers and texts joined again; only those with `at < before` where given."""
+    def pings(self, monitor: str, *, limit: int, offset: int = 0, before: Ns | None = None, since: Ns = 0) -> list[Ping]:
+        """The newest pings first, with their numbers and texts joined again; only those with `since <= at < before`.
 
-    def count_pings(self, monitor: str, *, before: Ns | None = None) -> int:
+        A store may have to look for them as far back as `since`: give the monitor's creation.
+        """
+
+    def count_pings(self, monitor: str, *, before: Ns | None = None, since: Ns = 0) -> int:
         """How many pings `pings` could return in all."""
 
     def expire(self, before: Ns, limit: int) -> int:
         """Forget up to `limit` rows older than `before`, the oldest first; returns how many went (0: nothing is left to forget).
 
-        A ping is one row, and so is each of its metrics. The work is proportional to what goes, not to what is kept.
+        A ping is one row, and so is each of its metrics. The work is proportional to what goes, not to what is kept. A store with
+        a retention of its own leaves it to that.
         """
 
     def forget(self, monitor: str, limit: int) -> int:
-        """Forget up to `limit` rows of a deleted monitor; returns how many went (0: nothing is left of it)."""
+        """Forget up to `limit` rows of a deleted monitor; returns how many went (0: nothing is left that it could forget)."""
 
     def close(self) -> None: ...
+
+
+class StatePoints(Protocol):
+    """A store that also keeps the history of states, for those who look at it without Lastbeat."""
+
+    def write_states(self, transitions: Sequence[Transition]) -> list[Refusal]:
+        """Keep the transitions, as `Points.write` keeps pings."""

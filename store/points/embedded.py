@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from store.model import Bucket, Ns, Ping
-from store.points import METRIC, PING, TEXT
+from store.points import METRIC, PING, TEXT, Refusal
 from store.points.connections import Connections
 
 EARLIEST: Final[Ns] = -(2**63)  # the integers SQLite takes, the years 1677 to 2262: a caller may ask for longer
@@ -42,12 +42,12 @@ GROUP BY label, start ORDER BY label, start
 PAGE: Final = """
 SELECT at, kind, log, problem, duration, exit_status, rid, remote_addr, user_agent
 FROM series JOIN pings ON pings.series = series.id
-WHERE monitor = ? AND measurement = 'hb_ping' AND label = '' AND at < ?
+WHERE monitor = ? AND measurement = 'hb_ping' AND label = '' AND at < ? AND at >= ?
 ORDER BY at DESC LIMIT ? OFFSET ?
 """
 COUNT: Final = """
 SELECT count(*) FROM series JOIN pings ON pings.series = series.id
-WHERE monitor = ? AND measurement = 'hb_ping' AND label = '' AND at < ?
+WHERE monitor = ? AND measurement = 'hb_ping' AND label = '' AND at < ? AND at >= ?
 """
 NUMBERS: Final = """
 SELECT at, label, value FROM series JOIN numbers ON numbers.series = series.id
@@ -75,7 +75,7 @@ class EmbeddedPoints:
     def __init__(self, path: Path) -> None:
         self._connections = Connections(path)
 
-    def write(self, pings: Sequence[Ping]) -> None:
+    def write(self, pings: Sequence[Ping]) -> list[Refusal]:
         rows: dict[str, list[Row]] = {PING: [], METRIC: [], TEXT: []}
         grouped = _by_series(pings)
         with self._connections.writing() as connection:
@@ -85,6 +85,7 @@ class EmbeddedPoints:
             for measurement, batch in rows.items():
                 batch.sort(key=itemgetter(0, 1))
                 connection.executemany(INSERTS[measurement], batch)
+        return []
 
     def buckets(self, monitor: str, metrics: Sequence[str], start: Ns, end: Ns, width: Ns) -> Mapping[str, list[Bucket]]:
         if width <= 0:
@@ -97,18 +98,18 @@ class EmbeddedPoints:
                 found[label].append(Bucket(*bucket))
         return {metric: found[_encodable(metric)] for metric in metrics}
 
-    def pings(self, monitor: str, *, limit: int, offset: int = 0, before: Ns | None = None) -> list[Ping]:
+    def pings(self, monitor: str, *, limit: int, offset: int = 0, before: Ns | None = None, since: Ns = 0) -> list[Ping]:
         with self._connections.reading() as connection:
-            page = connection.execute(PAGE, (monitor, _before(before), _bounded(limit), _bounded(offset))).fetchall()
+            page = connection.execute(PAGE, (monitor, _before(before), _bounded(since), _bounded(limit), _bounded(offset))).fetchall()
             if not page:
                 return []
             span = (monitor, page[-1][0], page[0][0])
             numbers, texts = _by_instant(connection.execute(NUMBERS, span)), _by_instant(connection.execute(TEXTS, span))
         return [Ping(at, monitor, kind, numbers.get(at, {}), texts.get(at, {}), *rest) for at, kind, *rest in page]
 
-    def count_pings(self, monitor: str, *, before: Ns | None = None) -> int:
+    def count_pings(self, monitor: str, *, before: Ns | None = None, since: Ns = 0) -> int:
         with self._connections.reading() as connection:
-            (count,) = connection.execute(COUNT, (monitor, _before(before))).fetchone()
+            (count,) = connection.execute(COUNT, (monitor, _before(before), _bounded(since))).fetchone()
         return int(count)
 
     def expire(self, before: Ns, limit: int) -> int:
