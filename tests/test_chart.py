@@ -24,6 +24,11 @@ def test_neighbouring_buckets_are_one_smooth_line() -> None:
     assert line.count("M") == 1 and line.count("C") == 2
 
 
+def test_no_word_stands_at_the_edge_of_the_time_axis() -> None:
+    labels = [label.text for label in draw("load", [bucket(9, 1)], FRAME).x_labels]
+    assert labels == ["07:00", "08:00", "09:00", "10:00", "11:00"], "06:00 and 12:00 are the edges"
+
+
 def test_a_gap_cuts_the_line() -> None:
     line = draw("load", [bucket(9, 1), bucket(8, 2), bucket(5, 1), bucket(4, 1)], FRAME).line
     assert line.count("M") == 2 and line.count("C") == 2

@@ -5,9 +5,16 @@ const zone = document.documentElement.dataset.zone;
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone });
 const digits = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 5 });
 
+// Long numbers get the suffix that the axis has, with more digits.
+function number(value) {
+  const size = Math.abs(value);
+  if (size >= 1e9) return `${digits.format(value / 1e9)}G`;
+  return size >= 1e6 ? `${digits.format(value / 1e6)}M` : digits.format(value);
+}
+
 function words(data, i) {
-  const range = data.lo[i] === data.hi[i] ? "" : ` (${digits.format(data.lo[i])} – ${digits.format(data.hi[i])})`;
-  return `${digits.format(data.v[i])}${range}`;
+  const range = data.lo[i] === data.hi[i] ? "" : ` (${number(data.lo[i])} – ${number(data.hi[i])})`;
+  return `${number(data.v[i])}${range}`;
 }
 
 function moment(seconds) {
@@ -78,7 +85,9 @@ class Chart {
     const room = box.width - x * box.width;
     const left = room < this.tooltip.offsetWidth + 16 ? x * box.width - this.tooltip.offsetWidth - 12 : x * box.width + 12;
     const top = Math.max(0, y * box.height - this.tooltip.offsetHeight - 8);
-    this.tooltip.style.transform = `translate(${Math.max(0, left)}px, ${top}px)`;
+    // On a phone neither side may have room: then it lies over the line rather than over the edge of the page.
+    const within = Math.max(0, Math.min(left, box.width - this.tooltip.offsetWidth));
+    this.tooltip.style.transform = `translate(${within}px, ${top}px)`;
   }
 
   hide() {
@@ -97,7 +106,7 @@ class Chart {
     row(table.createTHead(), "th", ["Time", "Average", "Minimum", "Maximum"]);
     const body = table.createTBody();
     const { data } = this;
-    for (let i = data.t.length - 1; i >= 0; i--) row(body, "td", [moment(data.t[i]), ...[data.v[i], data.lo[i], data.hi[i]].map(digits.format)]);
+    for (let i = data.t.length - 1; i >= 0; i--) row(body, "td", [moment(data.t[i]), ...[data.v[i], data.lo[i], data.hi[i]].map(number)]);
     place.replaceChildren(table);
   }
 }
