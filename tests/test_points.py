@@ -19,13 +19,16 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from influx import DATABASE, Influx
 
 from store.model import KINDS, SECOND, Bucket, Ns, Ping, new_id
 from store.points import Points, PointsError, connections, embedded
 from store.points.embedded import EmbeddedPoints
+from store.points.influx import InfluxPoints
 
 EPOCH: Ns = 1_700_000_000 * SECOND
 YEARS: Ns = 10 * 365 * 86_400 * SECOND
+NOW: Ns = EPOCH + 3 * 365 * 86_400 * SECOND
 
 
 def pinged(monitor: str, count: int, *, start: Ns = EPOCH, **numbers: float) -> list[Ping]:
@@ -33,6 +36,7 @@ def pinged(monitor: str, count: int, *, start: Ns = EPOCH, **numbers: float) -> 
     return [Ping(start + n * SECOND, monitor, numbers=numbers) for n in range(count)]
 
 
+SHARED = (HealthCheck.function_scoped_fixture, HealthCheck.differing_executors)  # one store, and one test for every kind of store
 INSTANTS = st.integers(min_value=0, max_value=60).map(lambda n: EPOCH + n)
 NUMBERS = st.dictionaries(st.sampled_from("abc"), st.floats(min_value=-1e6, max_value=1e6), max_size=3)
 HISTORIES = st.dictionaries(INSTANTS, NUMBERS, max_size=20)
@@ -100,7 +104,6 @@ class PointsContract:
         pings = pinged(monitor, 5, load=1.0)
         points.write([pings[3], pings[0], pings[4], pings[1], pings[2]])
         assert points.pings(monitor, limit=10) == pings[::-1]
-        assert points.expire(pings[1].at, 100) == 2
 
     def test_pages_are_newest_first_and_meet_without_overlap(self, points: Points, monitor: str) -> None:
         pings = [Ping(EPOCH + n, monitor, numbers={"n": float(n)}, texts={"t": str(n)}) for n in range(7)]
@@ -117,6 +120,22 @@ class PointsContract:
         assert points.count_pings(monitor, before=pings[3].at) == 3
         assert points.count_pings(monitor, before=pings[3].at + 1) == 4
         assert points.count_pings(monitor, before=pings[0].at) == 0
+
+    def test_since_includes_the_instant_itself(self, points: Points, monitor: str) -> None:
+        pings = pinged(monitor, 5)
+        points.write(pings)
+        assert points.pings(monitor, limit=10, since=pings[3].at) == pings[:2:-1]
+        assert points.pings(monitor, limit=10, offset=1, before=pings[4].at, since=pings[1].at) == pings[2:0:-1]
+        assert points.count_pings(monitor, since=pings[3].at) == 2
+        assert points.count_pings(monitor, before=pings[3].at, since=pings[3].at) == 0
+        assert points.count_pings(monitor, since=-(10**30)) == 5
+
+    def test_pages_reach_back_over_years(self, points: Points, monitor: str) -> None:
+        pings = [Ping(EPOCH + n * n * 86_400 * SECOND, monitor) for n in range(30)]
+        points.write(pings)
+        newest = pings[::-1]
+        assert points.pings(monitor, limit=100) == newest
+        assert [points.pings(monitor, limit=7, offset=offset) for offset in range(0, 35, 7)] == [newest[n : n + 7] for n in range(0, 35, 7)]
 
     def test_bounds_include_the_start_and_exclude_the_end(self, points: Points, monitor: str) -> None:
         points.write([Ping(at, monitor, numbers={"n": float(at - EPOCH)}) for at in range(EPOCH, EPOCH + 10)])
@@ -151,7 +170,7 @@ class PointsContract:
         assert points.count_pings(monitor, before=10**30) == len(points.pings(monitor, limit=10, before=10**30)) == 2
         assert points.pings(monitor, limit=10**30, offset=10**30) == []
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=40, deadline=None, suppress_health_check=SHARED)
     @given(history=HISTORIES, start=INSTANTS, length=st.integers(0, 70), width=st.integers(1, 40))
     def test_buckets_agree_with_a_brute_force_model(
         self, points: Points, history: dict[Ns, dict[str, float]], start: Ns, length: int, width: Ns
@@ -170,7 +189,7 @@ class PointsContract:
                 assert bucket.avg == pytest.approx(math.fsum(values) / len(values), rel=1e-9, abs=1e-6)
                 assert bucket.min <= bucket.avg <= bucket.max
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=40, deadline=None, suppress_health_check=SHARED)
     @given(history=HISTORIES, limit=st.integers(1, 10), offset=st.integers(0, 10), before=INSTANTS)
     def test_pages_agree_with_a_brute_force_model(
         self, points: Points, history: dict[Ns, dict[str, float]], limit: int, offset: int, before: Ns
@@ -229,6 +248,29 @@ class PointsContract:
         assert math.isfinite(bucket.avg)
         assert bucket.min <= bucket.avg <= bucket.max
 
+    def test_forgetting_a_monitor_leaves_the_others(self, points: Points, monitor: str) -> None:
+        other = f"{monitor}0"
+        points.write(pinged(monitor, 10, a=1.0) + pinged(other, 10, a=1.0))
+        while points.forget(monitor, 6):
+            pass
+        assert points.pings(monitor, limit=10) == []
+        assert points.buckets(monitor, ["a"], EPOCH, EPOCH + YEARS, YEARS) == {"a": []}
+        assert points.pings(other, limit=10) == pinged(other, 10, a=1.0)[::-1]
+
+    def test_a_forgotten_monitor_may_be_written_again(self, points: Points, monitor: str) -> None:
+        points.write(pinged(monitor, 3, a=1.0))
+        points.forget(monitor, 100)
+        points.write(pinged(monitor, 1, a=2.0))
+        assert points.pings(monitor, limit=10) == pinged(monitor, 1, a=2.0)
+
+
+class TestEmbeddedPoints(PointsContract):
+    @pytest.fixture
+    def points(self, tmp_path: Path) -> Iterator[Points]:
+        store = EmbeddedPoints(tmp_path / "points.sqlite")
+        yield store
+        store.close()
+
     def test_expiry_takes_all_that_is_older_in_bounded_chunks(self, points: Points, monitor: str) -> None:
         other = new_id("mon")
         old = [Ping(EPOCH + n, name, numbers={"n": 1.0}, texts={"t": "x"}) for n in range(10) for name in (monitor, other)]
@@ -249,23 +291,18 @@ class PointsContract:
         assert points.expire(EPOCH + 3 * SECOND, 100) == 2
         assert points.count_pings(monitor) == 2
 
-    def test_forgetting_a_monitor_leaves_the_others(self, points: Points, monitor: str) -> None:
-        other = f"{monitor}0"
-        points.write(pinged(monitor, 10, a=1.0) + pinged(other, 10, a=1.0))
+    def test_an_early_ping_that_was_written_late_expires_too(self, points: Points, monitor: str) -> None:
+        pings = pinged(monitor, 5, load=1.0)
+        points.write([pings[3], pings[0], pings[4], pings[1], pings[2]])
+        assert points.expire(pings[1].at, 100) == 2
+
+    def test_forgetting_goes_in_bounded_chunks(self, points: Points, monitor: str) -> None:
+        points.write(pinged(monitor, 10, a=1.0))
         chunks = []
         while gone := points.forget(monitor, 6):
             chunks.append(gone)
         assert max(chunks) <= 6
         assert sum(chunks) == 20
-        assert points.pings(monitor, limit=10) == []
-        assert points.buckets(monitor, ["a"], EPOCH, EPOCH + YEARS, YEARS) == {"a": []}
-        assert points.pings(other, limit=10) == pinged(other, 10, a=1.0)[::-1]
-
-    def test_a_forgotten_monitor_may_be_written_again(self, points: Points, monitor: str) -> None:
-        points.write(pinged(monitor, 3, a=1.0))
-        points.forget(monitor, 100)
-        points.write(pinged(monitor, 1, a=2.0))
-        assert points.pings(monitor, limit=10) == pinged(monitor, 1, a=2.0)
 
     def test_readers_beside_the_writer_see_whole_batches(self, points: Points, monitor: str) -> None:
         done = threading.Event()
@@ -290,12 +327,24 @@ class PointsContract:
         assert points.count_pings(monitor) == 300
 
 
-class TestEmbeddedPoints(PointsContract):
+@pytest.fixture(scope="module")
+def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
+    server = Influx(tmp_path_factory.mktemp("influx"))
+    yield server.start()
+    server.end()
+
+
+class TestInfluxPoints(PointsContract):
     @pytest.fixture
-    def points(self, tmp_path: Path) -> Iterator[Points]:
-        store = EmbeddedPoints(tmp_path / "points.sqlite")
+    def points(self, influx: Influx) -> Iterator[InfluxPoints]:
+        store = InfluxPoints(influx.url, DATABASE, "lastbeat", None, lambda: NOW)
         yield store
         store.close()
+
+    def test_it_expires_nothing_itself(self, points: Points, monitor: str) -> None:
+        points.write(pinged(monitor, 3))
+        assert points.expire(EPOCH + YEARS, 100) == 0
+        assert points.count_pings(monitor) == 3
 
 
 @pytest.fixture

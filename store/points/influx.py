@@ -1,0 +1,222 @@
+"""The points store in InfluxDB, one code path from 1.8 to 3: writes to `/api/v2/write`, reads in InfluxQL over `/query`.
+
+Both go over influxdb-client's connections. Every query is bounded in time, since InfluxDB 3 opens every file that a query may meet.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from prometheus_client import Counter
+
+from store.model import SECOND, Bucket, Ns, Ping, Transition
+from store.points import METRIC, PING, STATE, TEXT, Away, PointsError, Refusal
+from store.points.lines import encoded, from_source, label, ping_lines, state_line, text_of
+from store.points.sift import NothingTaken, sift
+from store.points.wire import Answered, Found, Unspeakable, Wire
+
+log = logging.getLogger(__name__)
+_expired = Counter("lastbeat_points_expired", "Times that InfluxDB kept points in part, because some were older than its retention.")
+
+LATEST: Final[Ns] = 2**63 - 2  # InfluxDB's last instant, in the year 2262
+FIRST_WINDOW: Final[Ns] = 6 * 3_600 * SECOND
+
+_LINES = 5_000  # a request: fewer cost more time in all, more bring nothing
+_BYTES = 4 * 2**20  # InfluxDB takes 10 MB (3) to 50 MB (2) at once
+_STUMBLES = 3  # how often "internal error" is the server's own trouble, before one of the lines is suspected
+_SHRINK = 2.0**64
+
+_TIME = "time >= {start} AND time < {end}"
+_DURING = f'"monitor" = $monitor AND {_TIME}'
+_METRICS = f'"{METRIC}" WHERE {_DURING} AND ({{metrics}})'
+_SHRUNK = f'(SELECT "value" / {_SHRINK:.1f} AS "value" FROM {_METRICS} GROUP BY "metric") WHERE {_TIME}'
+_BUCKETS = 'SELECT mean("value"), min("value"), max("value"), count("value") FROM {source} GROUP BY "metric"{by_time} fill(none)'
+_PAGE = f"""SELECT "kind", "n", "log", "problem", "duration", "exit", "rid", "source" FROM "{PING}"
+    WHERE {_DURING} ORDER BY time DESC LIMIT {{limit}} OFFSET {{offset}}"""
+_COUNT = f'SELECT count("n") FROM "{PING}" WHERE {_DURING}'
+_VALUES = f"""SELECT "value" FROM "{METRIC}" WHERE {_DURING} GROUP BY "metric";
+    SELECT "text" FROM "{TEXT}" WHERE {_DURING} GROUP BY "metric\""""
+_FORGET = ";".join(f'DELETE FROM "{measurement}" WHERE "monitor" = $monitor' for measurement in (PING, METRIC, TEXT, STATE))
+
+Point = tuple[str, Ping | Transition]  # its line, and what it is of
+
+
+class InfluxPoints:
+    """`Points` in one bucket (a database, in InfluxDB 1). Threads may share it. How long points are kept is the bucket's affair.
+
+    `token` is `user:password` for InfluxDB 1, None where it asks for none; `org` matters to InfluxDB 2 alone. Nothing is sent before
+    the first call. Raises `Away` while InfluxDB does not work as it should, and `PointsError` for what it cannot answer.
+    """
+
+    def __init__(self, url: str, bucket: str, org: str, token: str | None, clock: Callable[[], Ns]) -> None:
+        self._wire = Wire(url, bucket, org, token)
+        self._clock = clock
+        self._stumbles = 0
+
+    def write(self, pings: Sequence[Ping]) -> list[Refusal]:
+        return self._write([(line, ping) for ping in pings for line in ping_lines(ping)])
+
+    def write_states(self, transitions: Sequence[Transition]) -> list[Refusal]:
+        return self._write([(state_line(transition), transition) for transition in transitions])
+
+    def buckets(self, monitor: str, metrics: Sequence[str], start: Ns, end: Ns, width: Ns) -> Mapping[str, list[Bucket]]:
+        if width <= 0:
+            raise ValueError(f"A bucket is at least 1 ns wide, not {width}.")
+        buckets: dict[str, list[Bucket]] = {metric: [] for metric in metrics}
+        start, end = max(0, start), min(end, LATEST)
+        if not metrics or start >= end:
+            return buckets
+        for found, scale in self._averages(monitor, metrics, start, end, width):
+            key = text_of(found.tags["metric"])
+            buckets[key] = [_bucket(row, start, width, scale) for row in found.rows]
+        return buckets
+
+    def pings(self, monitor: str, *, limit: int, offset: int = 0, before: Ns | None = None, since: Ns = 0) -> list[Ping]:
+        rows: list[list[Any]] = []
+        for start, end in self._windows(before, since):
+            skipped = self._counted(monitor, start, end) if offset else 0
+            if offset and offset >= skipped:
+                offset -= skipped
+                continue
+            page = _PAGE.format(start=start, end=end, limit=min(limit - len(rows), LATEST), offset=offset)
+            rows += [row for found in self._wire.ask(page, monitor=label(monitor))[0] for row in found.rows]
+            offset = 0
+            if len(rows) >= limit:
+                break
+        return self._joined(monitor, rows)
+
+    def count_pings(self, monitor: str, *, before: Ns | None = None, since: Ns = 0) -> int:
+        return self._counted(monitor, max(0, since), LATEST if before is None else min(before, LATEST))
+
+    def expire(self, before: Ns, limit: int) -> int:
+        return 0  # the bucket has a retention of its own
+
+    def forget(self, monitor: str, limit: int) -> int:
+        try:
+            self._wire.ask(_FORGET, monitor=label(monitor))
+        except Away:
+            raise
+        except PointsError as error:  # InfluxDB 3 deletes nothing; what is left goes with the bucket's retention
+            log.info("the points of the deleted monitor %s stay: %s", monitor, error)
+        return 0
+
+    def close(self) -> None:
+        self._wire.close()
+
+    def _write(self, points: Sequence[Point]) -> list[Refusal]:
+        refused = []
+        for start in range(0, len(points), _LINES):
+            refused += self._put(points[start : start + _LINES])
+        return refused
+
+    def _put(self, points: Sequence[Point]) -> list[Refusal]:
+        reason = self._post(points)
+        if reason is None:
+            return []
+        try:
+            return [Refusal(why, line, record) for (line, record), why in sift(points, reason, self._post)]
+        except NothingTaken as nothing:
+            raise Away("InfluxDB refuses every point", str(nothing)) from None
+
+    def _post(self, points: Sequence[Point]) -> str | None:
+        """Write the points; why one of them at least was refused, else None."""
+        body = encoded(line for line, _ in points)
+        if len(body) > _BYTES and len(points) > 1:
+            middle = len(points) // 2
+            first, second = self._post(points[:middle]), self._post(points[middle:])
+            return first or second
+        try:
+            self._wire.write(body)
+        except Answered as answer:
+            return self._judged(answer)
+        self._stumbles = 0
+        return None
+
+    def _judged(self, answer: Answered) -> str | None:
+        """Why points were refused; None where only such were that are too old. Raises `Away` for what no point is to blame for."""
+        if "beyond retention policy" in answer.said:
+            _expired.inc()
+            log.warning("InfluxDB kept all points but those that are older than its retention: %s", answer.said)
+            return None
+        if answer.status == 500:
+            # InfluxDB 3 says this when it has taken a part of the batch, and any other server when it is in trouble.
+            self._stumbles += 1
+            if self._stumbles <= _STUMBLES:
+                raise Away("InfluxDB fails", str(answer))
+        return str(answer)
+
+    def _averages(self, monitor: str, metrics: Sequence[str], start: Ns, end: Ns, width: Ns) -> Iterator[tuple[Found, float]]:
+        """Per metric rows of [time, mean, min, max, count], and by what they are to be multiplied."""
+        labels = {f"metric{n}": label(metric) for n, metric in enumerate(metrics)}
+        within_one = start // width == (end - 1) // width  # InfluxDB cannot count with widths near the end of time
+        terms = {
+            "start": start,
+            "end": end,
+            "metrics": " OR ".join(f'"metric" = ${name}' for name in labels),
+            "by_time": "" if within_one else f", time({width}ns)",
+        }
+        try:
+            (found,) = self._wire.ask(_BUCKETS.format(source=_METRICS.format(**terms), **terms), monitor=label(monitor), **labels)
+            yield from ((one, 1.0) for one in found)
+        except Unspeakable:  # the sum of numbers near the largest float is infinite
+            (found,) = self._wire.ask(_BUCKETS.format(source=_SHRUNK.format(**terms), **terms), monitor=label(monitor), **labels)
+            yield from ((one, _SHRINK) for one in found)
+
+    def _windows(self, before: Ns | None, since: Ns) -> Iterator[tuple[Ns, Ns]]:
+        """The time from `since` to `before`, as [start, end) from the newest to the oldest, each twice as long as the one before."""
+        end = LATEST if before is None else min(before, LATEST)
+        start, length, since = min(end, self._clock()) - FIRST_WINDOW, FIRST_WINDOW, max(0, since)
+        while end > since:
+            yield max(start, since), end
+            length *= 2
+            start, end = start - length, start
+
+    def _counted(self, monitor: str, start: Ns, end: Ns) -> int:
+        (found,) = self._wire.ask(_COUNT.format(start=start, end=end), monitor=label(monitor))
+        return sum(int(count) for one in found for _, count in one.rows)
+
+    def _joined(self, monitor: str, rows: Sequence[Sequence[Any]]) -> list[Ping]:
+        """Pings from their rows, newest first, with the metrics of the same instants."""
+        if not rows:
+            return []
+        numbers, texts = self._wire.ask(_VALUES.format(start=rows[-1][0], end=rows[0][0] + 1), monitor=label(monitor))
+        by_instant = _by_instant(numbers, float), _by_instant(texts, str)
+        return [_ping(monitor, row, *(values.get(row[0], {}) for values in by_instant)) for row in rows]
+
+
+def _bucket(row: Sequence[Any], start: Ns, width: Ns, scale: float) -> Bucket:
+    at, mean, least, most, count = row
+    low, high = least * scale, most * scale
+    # Sums are rounded: an average is held between the extremes, where it belongs.
+    return Bucket(max(at, start) // width * width, min(max(mean * scale, low), high), low, high, count)
+
+
+def _by_instant(found: Sequence[Found], kind: Callable[[Any], Any]) -> dict[Ns, dict[str, Any]]:
+    instants: dict[Ns, dict[str, Any]] = defaultdict(dict)
+    for tags, rows in found:
+        key = text_of(tags["metric"])
+        for at, value in rows:
+            instants[at][key] = kind(value)
+    return instants
+
+
+def _ping(monitor: str, row: Sequence[Any], numbers: dict[str, float], texts: dict[str, str]) -> Ping:
+    at, kind, _, said, problem, duration, exit_status, rid, source = row
+    address, agent = from_source(source)
+    return Ping(
+        at,
+        monitor,
+        kind,
+        numbers,
+        texts,
+        log=said,
+        problem=problem,
+        duration=None if duration is None else float(duration),
+        exit_status=None if exit_status is None else int(exit_status),
+        rid=rid,
+        remote_addr=address,
+        user_agent=agent,
+    )
