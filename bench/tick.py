@@ -19,7 +19,7 @@ from store.control.tables import beats, channels, monitor_channels, monitors
 from store.inbox import Inbox, journal_path, mark_path
 from store.journal import Journal, encode
 from store.mark import Mark
-from store.model import SECOND, Ns, Ping, new_id
+from store.model import SECOND, Gap, Ns, Ping, new_id
 
 NOW: Ns = 1_700_000_000 * SECOND
 SIZES = (1_000, 100_000)
@@ -51,6 +51,10 @@ def _measure(folder: Path, size: int) -> dict[str, float]:
         while overdue.step(now):
             pass
 
+    def settle_all() -> None:
+        while settle.step(now):
+            pass
+
     mark.set(now)
     tick()
     figures = {"idle_tick_ms": round(statistics.median(_ms(tick) for _ in range(IDLE_ROUNDS)), 3)}
@@ -65,6 +69,10 @@ def _measure(folder: Path, size: int) -> dict[str, float]:
         due = ids[:: max(1, size // DUE)][:DUE]
         connection.execute(update(beats).where(beats.c.monitor_id.in_(due)).values(deadline=now - 1, status="up"))
     figures[f"declare_{DUE}_due_ms"] = round(_ms(tick), 1)
+    journal.append([encode(Gap(now + 2, now, far := NOW + 3_600 * SECOND, "restart"))])
+    now = far
+    mark.set(now)
+    figures["gap_over_everybody_ms"] = round(_ms(settle_all), 1)
     return figures
 
 

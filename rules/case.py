@@ -56,11 +56,9 @@ class Case:
         assert self.beat.deadline is not None
         self._move(status.missed(self.beat), self.beat.deadline, "missed")
 
-    def gap(self, gap: Gap) -> bool:
-        """We were not listening; returns whether that leaves the monitor newly unverified."""
-        before = self.beat.status
+    def gap(self, gap: Gap) -> None:
+        """We were not listening."""
         self._move(status.after_gap(self.beat, self.monitor.schedule, gap), gap.at, "not_listening")
-        return before != "unverified" == self.beat.status
 
     def pause(self, now: Ns) -> None:
         self._move(status.paused(self.beat), now, "paused")

@@ -33,14 +33,12 @@ def save(connection: Connection, cases: Iterable[Case], base_url: str, now: Ns) 
     outbox.add(connection, _notices(connection, [case for case in every if case.words], base_url, now))
 
 
-def say_unverified(connection: Connection, gap: Gap, unverified: Collection[Case], base_url: str, now: Ns) -> None:
+def say_unverified(connection: Connection, gap: Gap, base_url: str, now: Ns) -> None:
     """Tell each project once, through its default channels, which of its monitors nobody can vouch for after our outage."""
-    projects: dict[str, list[Monitor]] = {}
-    for case in unverified:
-        projects.setdefault(case.monitor.project_id, []).append(case.monitor)
+    unverified = verdicts.unverified_by(connection, gap)
     notices = []
-    for project_id, channel_ids in channels.default_ids(connection, list(projects)).items():
-        names = sorted((monitor.name, monitor.id) for monitor in projects[project_id])
+    for project_id, channel_ids in channels.default_ids(connection, list(unverified)).items():
+        names = unverified[project_id]
         details = {
             "from": iso(gap.start),
             "to": iso(gap.end),

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prometheus_client import Counter, Gauge
-from sqlalchemy import Connection
-
 from rules import ledger
-from store.control import Control, offsets, verdicts
+from rules.case import Case
+from store.control import Control, offsets, progress, verdicts
 from store.inbox import Inbox, Intake
 from store.model import SECOND, Gap, Ns, Ping, Record
 
@@ -35,28 +34,42 @@ class Settle:
     def step(self, now: Ns) -> bool:
         """Settle one batch; True when more is waiting."""
         intake = self._inbox.take(self._offsets, _BATCH)
-        if intake.records:
-            with self._control.begin() as connection:
-                self._settle(connection, intake, now)
-            self._offsets.update(intake.passed)
-            _settled.inc(len(intake.records))
+        match intake.records:
+            case []:
+                pass
+            case [Gap() as gap]:
+                self._settle_gap(gap, intake, now)
+            case pings:
+                with self._control.begin() as connection:
+                    cases = ledger.load(connection, {ping.monitor for ping in pings if isinstance(ping, Ping)})
+                    _apply(pings, cases)
+                    ledger.save(connection, cases.values(), self._base_url, now)
+                    offsets.save(connection, "settle", intake.passed)
+        self._offsets.update(intake.passed)
+        _settled.inc(len(intake.records))
         self.watermark = intake.horizon
         if intake.horizon is not None:
             _watermark.set(intake.horizon / SECOND)
         return intake.more
 
-    def _settle(self, connection: Connection, intake: Intake, now: Ns) -> None:
-        cases = ledger.load(connection, _concerned(connection, intake.records))
-        for record in intake.records:
-            if isinstance(record, Gap):
-                unverified = [case for case in cases.values() if case.gap(record)]
-                ledger.say_unverified(connection, record, unverified, self._base_url, now)
-            elif record.monitor in cases:  # else it was deleted since
-                cases[record.monitor].ping(record)
-        ledger.save(connection, cases.values(), self._base_url, now)
-        offsets.save(connection, "settle", intake.passed)
+    def _settle_gap(self, gap: Gap, intake: Intake, now: Ns) -> None:
+        """Judge everybody whom the gap may concern, a bounded number at a time; a crash goes on behind the last who was done."""
+        with self._control.read() as connection:
+            concerned = verdicts.touched_by(connection, gap, behind=progress.of(connection, gap))
+        for start in range(0, len(concerned), _BATCH):
+            chunk = concerned[start : start + _BATCH]
+            with self._control.begin() as connection:
+                cases = ledger.load(connection, chunk)
+                for case in cases.values():
+                    case.gap(gap)
+                ledger.save(connection, cases.values(), self._base_url, now)
+                progress.save(connection, gap, chunk[-1])
+        with self._control.begin() as connection:
+            ledger.say_unverified(connection, gap, self._base_url, now)
+            offsets.save(connection, "settle", intake.passed)
 
 
-def _concerned(connection: Connection, records: Sequence[Record]) -> set[str]:
-    pinged = {record.monitor for record in records if isinstance(record, Ping)}
-    return pinged.union(*(verdicts.touched_by(connection, record) for record in records if isinstance(record, Gap)))
+def _apply(records: Sequence[Record], cases: dict[str, Case]) -> None:
+    for record in records:
+        if isinstance(record, Ping) and record.monitor in cases:  # else it was deleted since
+            cases[record.monitor].ping(record)

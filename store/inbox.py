@@ -7,13 +7,13 @@ instant is the horizon. What lies behind it waits for the next read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from store.journal import JournalReader
 from store.mark import read_mark
-from store.model import Ns, Record
+from store.model import Gap, Ns, Record
 
 
 def journal_path(directory: Path, slot: int) -> Path:
@@ -25,7 +25,7 @@ def mark_path(directory: Path, slot: int) -> Path:
 
 
 class Intake(NamedTuple):
-    """What one read of the inbox brought.
+    """What one read of the inbox brought: pings, or one gap alone, because a gap may concern any number of monitors.
 
     `passed`: sequence number of the last record taken, by journal id. `horizon`: everything received before it has now been read;
     None while a worker has not begun. `more`: there may be records before the horizon that did not fit.
@@ -62,16 +62,18 @@ class Inbox:
         return min(known) if len(known) == len(marks) else None
 
     def take(self, offsets: Mapping[str, int], limit: int) -> Intake:
-        """The records behind `offsets` in order of receipt, at most `limit` of each journal."""
+        """The next records behind `offsets` in order of receipt, about `limit` of them."""
         horizon = self.listened_until()  # before the journals are read: see above
         if horizon is None:
             return Intake([], {}, None, more=False)
         batches: list[tuple[str, list[tuple[int, Record]]]] = []
         more = False
-        for journal in self.journals():
-            batch = journal.read(offsets.get(journal.id, 0), limit)
+        journals = self.journals()
+        share = max(1, limit // max(1, len(journals)))
+        for journal in journals:
+            batch = journal.read(offsets.get(journal.id, 0), share)
             batches.append((journal.id, batch))
-            if len(batch) == limit and batch[-1][1].at < horizon:
+            if len(batch) == share and batch[-1][1].at < horizon:
                 horizon, more = batch[-1][1].at + 1, True
         return _within(horizon, batches, more)
 
@@ -81,13 +83,16 @@ class Inbox:
 
 
 def _within(horizon: Ns, batches: list[tuple[str, list[tuple[int, Record]]]], more: bool) -> Intake:
-    records: list[Record] = []
-    passed: dict[str, int] = {}
-    for journal, batch in batches:
-        for seq, record in batch:
-            if record.at >= horizon:
-                break
-            records.append(record)
-            passed[journal] = seq
-    records.sort(key=lambda record: record.at)
-    return Intake(records, passed, horizon, more)
+    rows = [(record, journal, seq) for journal, batch in batches for seq, record in batch if record.at < horizon]
+    rows.sort(key=lambda row: row[0].at)
+    taken = rows[: _length(rows)]
+    if len(taken) < len(rows):
+        horizon, more = rows[len(taken)][0].at, True
+    # Within a journal stamps and sequence numbers rise together, so the last one of each is what stays here.
+    return Intake([record for record, _, _ in taken], {journal: seq for _, journal, seq in taken}, horizon, more)
+
+
+def _length(rows: Sequence[tuple[Record, str, int]]) -> int:
+    """How many rows make one intake: up to the next gap, or a gap alone."""
+    first = next((n for n, (record, _, _) in enumerate(rows) if isinstance(record, Gap)), len(rows))
+    return first or 1

@@ -1,27 +1,57 @@
-"""Ships settled pings from the journals to the time-series store, at its own pace: that store may be away for as long as it likes."""
+"""Ships settled pings, and transitions, to the time-series store at its own pace: that store may be away for as long as it likes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from prometheus_client import Counter
 
-from store.control import Control, offsets
+from store import lag
+from store.control import Control, history, offsets
+from store.deadletter import DeadLetters
 from store.inbox import Inbox
 from store.journal import JournalReader
 from store.model import Ns, Ping
-from store.points import Points
+from store.points import Points, PointsError, Refusal, StatePoints
 
 _shipped = Counter("lastbeat_records_shipped", "Records of the journals that the time-series store has.")
 
 _BATCH = 2_000
+_TRANSITIONS = "transitions"  # stands among the journals' ids
+
+
+class _Delivery:
+    """Writes a batch and then moves its offset. After a crash in between it is written again, which changes nothing in the points."""
+
+    def __init__(self, control: Control, dead: DeadLetters) -> None:
+        self._control = control
+        self._dead = dead
+        with control.read() as connection:
+            self._troubled = lag.trouble(connection) is not None
+
+    def deliver(self, journal: str, passed: int, write: Callable[[], Sequence[Refusal]], now: Ns) -> None:
+        try:
+            self._dead.add(write())
+        except PointsError as error:
+            with self._control.begin() as connection:
+                lag.note(connection, error, now)
+            self._troubled = True
+            raise
+        with self._control.begin() as connection:
+            offsets.save(connection, "ship", {journal: passed})
+            if self._troubled:
+                lag.clear(connection)
+        self._troubled = False
 
 
 class Ship:
-    """A step that writes the next batch of each journal. Writing a batch again after a crash changes nothing in the points."""
+    """A step that writes the next batch of each journal."""
 
-    def __init__(self, control: Control, inbox: Inbox, points: Points) -> None:
+    def __init__(self, control: Control, inbox: Inbox, points: Points, dead: DeadLetters) -> None:
         self._control = control
         self._inbox = inbox
         self._points = points
+        self._delivery = _Delivery(control, dead)
 
     def step(self, now: Ns) -> bool:
         """Ship one batch a journal; True when there is more to ship at once."""
@@ -29,17 +59,35 @@ class Ship:
             settled = offsets.load(connection, "settle")
             shipped = offsets.load(connection, "ship")
         # A list, so that every journal gets its turn.
-        moved = [self._ship(j, shipped.get(j.id, 0), settled.get(j.id, 0)) for j in self._inbox.journals()]
+        moved = [self._ship(j, shipped.get(j.id, 0), settled.get(j.id, 0), now) for j in self._inbox.journals()]
         return any(moved)
 
-    def _ship(self, journal: JournalReader, shipped: int, settled: int) -> bool:
+    def _ship(self, journal: JournalReader, shipped: int, settled: int, now: Ns) -> bool:
         if shipped >= settled:
             return False
         batch = [(seq, record) for seq, record in journal.read(shipped, _BATCH) if seq <= settled]
-        self._points.write([record for _, record in batch if isinstance(record, Ping)])
-        _shipped.inc(len(batch))
+        pings = [record for _, record in batch if isinstance(record, Ping)]
         # Rows that were pruned long ago leave no batch: then everything up to `settled` is done with.
         passed = batch[-1][0] if batch else settled
-        with self._control.begin() as connection:
-            offsets.save(connection, "ship", {journal.id: passed})
+        self._delivery.deliver(journal.id, passed, lambda: self._points.write(pings), now)
+        _shipped.inc(len(batch))
         return passed < settled
+
+
+class ShipStates:
+    """A step that writes the next transitions, for a store that keeps them too."""
+
+    def __init__(self, control: Control, points: StatePoints, dead: DeadLetters) -> None:
+        self._control = control
+        self._points = points
+        self._delivery = _Delivery(control, dead)
+
+    def step(self, now: Ns) -> bool:
+        with self._control.read() as connection:
+            shipped = offsets.load(connection, "ship").get(_TRANSITIONS, 0)
+            batch = history.after(connection, shipped, _BATCH)
+        if not batch:
+            return False
+        transitions = [transition for _, transition in batch]
+        self._delivery.deliver(_TRANSITIONS, batch[-1][0], lambda: self._points.write_states(transitions), now)
+        return len(batch) == _BATCH

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 from world import START, World
 
+from rules import ledger
 from store.control import history, metric_keys, monitors, offsets
 from store.control.tables import outbox
 from store.model import MetricKey, Ping
@@ -183,6 +185,45 @@ def test_who_stays_away_at_its_next_turn_is_down_after_all(world: World) -> None
     world.run(2 * 86_400 + 3_601)
     assert world.beat(job).status == "down"
     assert world.events() == ["monitors_unverified", "monitor_down"]
+
+
+def test_a_gap_that_concerns_many_is_settled_in_pieces_and_goes_on_after_a_crash(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rules.settle._BATCH", 4)
+    jobs = [world.monitor(interval=86_400, grace=3_600, name=f"job {n}") for n in range(10)]
+    for job in jobs:
+        world.ping(job, 0)
+    world.run(1)
+    world.gap(86_300, 2 * 86_400 - 200)  # it ends so near the next turn that a second judgement would put them off again
+    saves: list[int] = []
+    save = ledger.save
+
+    def crash_at_the_second(*arguments: Any) -> None:
+        saves.append(1)
+        if len(saves) == 2:
+            raise OSError("the power went")
+        save(*arguments)
+
+    monkeypatch.setattr("rules.ledger.save", crash_at_the_second)
+    world.marks[0].set(world.at(2 * 86_400 - 100))
+    with pytest.raises(OSError, match="the power went"):
+        world.settle.step(world.at(2 * 86_400 - 100))
+    assert sorted(world.beat(job).status for job in jobs) == ["unverified"] * 4 + ["up"] * 6
+    world.restart()
+    world.run(2 * 86_400 - 100)
+    assert {(world.beat(job).status, world.beat(job).expected_at) for job in jobs} == {("unverified", world.at(2 * 86_400))}
+    assert [(event, details["count"]) for event, details in world.said()] == [("monitors_unverified", 10)]
+
+
+def test_pings_on_both_sides_of_a_gap_keep_their_order(world: World) -> None:
+    job = world.monitor(interval=60, grace=30)
+    world.ping(job, 10)
+    world.ping(job, 69)
+    world.gap(70, 300)
+    world.ping(job, 310)
+    world.ping(job, 365)
+    world.run(366)
+    assert world.events() == []
+    assert world.beat(job).last_ping_at == world.at(365)
 
 
 def test_who_was_overdue_before_our_gap_is_down_all_the_same(world: World) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import Connection, select
 
 from store.control.tables import incidents, transitions
@@ -13,10 +16,20 @@ def of_monitor(connection: Connection, monitor_id: str, start: Ns, end: Ns) -> l
     mine = select(transitions).where(transitions.c.monitor_id == monitor_id).order_by(transitions.c.at.desc(), transitions.c.id.desc())
     before = connection.execute(mine.where(transitions.c.at < start).limit(1)).mappings().all()
     within = connection.execute(mine.where(transitions.c.at >= start, transitions.c.at < end)).mappings().all()
-    return [Transition(**{f: row[f] for f in Transition.__struct_fields__}) for row in [*before, *reversed(within)]]
+    return [_of(row) for row in [*before, *reversed(within)]]
+
+
+def after(connection: Connection, number: int, limit: int) -> list[tuple[int, Transition]]:
+    """Up to `limit` transitions of all monitors behind the one with that number, in the order they were written, each with its number."""
+    query = select(transitions).where(transitions.c.id > number).order_by(transitions.c.id).limit(limit)
+    return [(row["id"], _of(row)) for row in connection.execute(query).mappings()]
 
 
 def incidents_of(connection: Connection, monitor_id: str, limit: int = 20) -> list[Incident]:
     """The monitor's newest incidents, newest first."""
     query = select(incidents).where(incidents.c.monitor_id == monitor_id).order_by(incidents.c.opened_at.desc()).limit(limit)
     return [Incident(**row) for row in connection.execute(query).mappings()]
+
+
+def _of(row: Mapping[Any, Any]) -> Transition:
+    return Transition(**{field: row[field] for field in Transition.__struct_fields__})

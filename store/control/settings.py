@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from store.control.tables import settings
@@ -18,3 +18,7 @@ def get(connection: Connection, name: str) -> str | None:
 def put(connection: Connection, name: str, value: str) -> None:
     row = insert(settings).values(name=name, value=value)
     connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": row.excluded.value}))
+
+
+def drop(connection: Connection, name: str) -> None:
+    connection.execute(delete(settings).where(settings.c.name == name))

@@ -163,6 +163,7 @@ transitions = Table(
     Column("reason", String, nullable=False),
     Column("incident_id", String),
     Index("ix_transitions_monitor_id_at", "monitor_id", "at"),
+    Index("ix_transitions_at", "at"),
 )
 
 outbox = Table(

@@ -44,15 +44,29 @@ def overdue(connection: Connection, watermark: Ns, limit: int) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
-def touched_by(connection: Connection, gap: Gap) -> list[str]:
+def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
     """Monitors whose expected window the gap may have met, and some more: `rules.schedule.rearmed` judges each exactly.
+
+    In the order of their ids; only those behind the id `behind`.
 
     A ping may come before `expected_at` by a tenth of the interval, and by five minutes at the most.
     """
     waiting = beats.c.deadline.is_not(None) & (beats.c.deadline >= gap.start) & (beats.c.expected_at <= gap.end + 300 * SECOND)
     early = monitors.c.cron.is_not(None) | (beats.c.expected_at - monitors.c.interval * (SECOND // 10) <= gap.end)
-    query = select(beats.c.monitor_id).join(monitors).where(waiting, early, monitors.c.deleted_at.is_(None))
+    query = select(beats.c.monitor_id).join(monitors).where(waiting, early, monitors.c.deleted_at.is_(None), beats.c.monitor_id > behind)
     return list(connection.execute(query.order_by(beats.c.monitor_id)).scalars())
+
+
+def unverified_by(connection: Connection, gap: Gap) -> dict[str, list[tuple[str, str]]]:
+    """Name and id of the monitors that the gap left unverified, by project, in the order of their names."""
+    left = (transitions.c.at == gap.at) & (transitions.c.to_status == "unverified")
+    query = (
+        select(monitors.c.project_id, monitors.c.name, monitors.c.id).join(transitions).where(left).order_by(monitors.c.name, monitors.c.id)
+    )
+    found: dict[str, list[tuple[str, str]]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.project_id, []).append((row.name, row.id))
+    return found
 
 
 def _change(table: Table, key: Column[str], names: Sequence[str]) -> Update:

@@ -223,4 +223,5 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_transitions")),
     )
     with op.batch_alter_table("transitions", schema=None) as batch_op:
+        batch_op.create_index("ix_transitions_at", ["at"], unique=False)
         batch_op.create_index("ix_transitions_monitor_id_at", ["monitor_id", "at"], unique=False)
