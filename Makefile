@@ -7,6 +7,9 @@ INSTALLED := .venv/.installed
 # The real programs that tests run, as Debian packages.
 PROGRAMS := chromium fonts-liberation influxdb nginx
 
+# Grafana's types, against which the generated dashboards are checked.
+TYPES := tests/typecheck/node_modules/.package-lock.json
+
 .PHONY: help serve test check fmt bench programs
 
 help:
@@ -19,7 +22,7 @@ help:
 serve: $(INSTALLED)
 	@exec $(BIN)/lastbeat serve --data-dir data
 
-test: $(INSTALLED) programs
+test: $(INSTALLED) programs $(TYPES)
 	$(BIN)/python -m pytest
 
 check: $(INSTALLED)
@@ -63,4 +66,10 @@ programs:
 	    apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends $$missing \
 	      || echo "Could not install$$missing: tests that need them are skipped." >&2; \
 	  fi; \
+	fi
+
+$(TYPES): tests/typecheck/package-lock.json
+	@if command -v npm >/dev/null; then \
+	  npm --prefix $(dir $<) ci --no-audit --no-fund --silent && touch $@ \
+	    || echo "Could not install Grafana's types: the tests that need them are skipped." >&2; \
 	fi
