@@ -11,6 +11,7 @@ from api.handbook import handbook
 from api.parts import EXTENSION, Parts
 from api.resource import document
 from store.control import Control
+from store.lag import Lag
 from store.model import Ns
 from store.points import Points
 
@@ -27,9 +28,11 @@ def register(
     trouble: Callable[[], str | None],
     rules_moved_at: Callable[[], Ns | None],
     metrics_dir: str | None = None,
+    lag: Callable[[], Lag] = Lag,
+    dead_letters: Callable[[], int] = int,
 ) -> None:
     """Serve everything under /api/, and /healthz, /readyz and /metrics. The arguments are explained at `api.parts.Parts`."""
-    app.extensions[EXTENSION] = Parts(control, points, base_url, clock, trouble, rules_moved_at, metrics_dir)
+    app.extensions[EXTENSION] = Parts(control, points, base_url, clock, trouble, rules_moved_at, metrics_dir, lag, dead_letters)
     errors.answer_unrouted(app)
     app.register_blueprint(handbook(document(app, RESOURCES, base_url)))
     app.register_blueprint(health.blueprint)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, default_exceptions
 from werkzeug.routing import RequestRedirect
 
+from api.parts import parts
 from rules.actions import Refused
 from store.points import PointsError
 
@@ -42,7 +43,8 @@ def cover(blueprint: Blueprint) -> None:
         blueprint.register_error_handler(status, _http)
     blueprint.register_error_handler(ValidationError, lambda error: _invalid(error.normalized_messages()))
     blueprint.register_error_handler(Refused, lambda error: _invalid(error.fields))
-    for unusable in (PointsError, OperationalError, sqlite3.OperationalError):
+    blueprint.register_error_handler(PointsError, _points_failed)
+    for unusable in (OperationalError, sqlite3.OperationalError):
         blueprint.register_error_handler(unusable, _store_failed)
     blueprint.register_error_handler(Exception, _unexpected)
 
@@ -89,9 +91,18 @@ def _http(error: HTTPException) -> Response:
     return _reply(status, _SENTENCES.get(status) or error.description or error.name, error)
 
 
+def _points_failed(error: PointsError) -> Response:
+    log.warning("%s %s: %s", request.method, request.path, error)
+    return _later(parts().lag().sentence(parts().clock()) or f"the time-series store cannot be asked now: {error}")
+
+
 def _store_failed(error: Exception) -> Response:
     log.error("%s %s: the store failed", request.method, request.path, exc_info=error)
-    reply = _reply(503, "the store cannot be used at the moment; nothing was changed, try again")
+    return _later("the store cannot be used at the moment; nothing was changed, try again")
+
+
+def _later(sentence: str) -> Response:
+    reply = _reply(503, sentence)
     reply.headers["Retry-After"] = _RETRY_SECONDS
     return reply
 

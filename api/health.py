@@ -32,9 +32,12 @@ def alive() -> dict[str, str]:
 
 @blueprint.get("/readyz")
 def ready() -> tuple[dict[str, Any], int]:
-    """Pings can be stored, and the rules are at work; else 503 with the reasons."""
-    reasons = [reason for reason in (parts().trouble(), rest(parts().rules_moved_at(), parts().clock())) if reason]
-    return ({"status": "unavailable", "reasons": reasons}, 503) if reasons else ({"status": "ok"}, 200)
+    """Pings can be stored, and the rules are at work; else 503 with the reasons. `notes` say what else is not well."""
+    now = parts().clock()
+    reasons = [reason for reason in (parts().trouble(), rest(parts().rules_moved_at(), now)) if reason]
+    notes = [note for note in (parts().lag().sentence(now), buried(parts().dead_letters())) if note]
+    said: dict[str, Any] = {"status": "unavailable", "reasons": reasons} if reasons else {"status": "ok"}
+    return said | ({"notes": notes} if notes else {}), 503 if reasons else 200
 
 
 @blueprint.get("/metrics")
@@ -57,6 +60,13 @@ def rest(moved_at: Ns | None, now: Ns) -> str | None:
     return None
 
 
+def buried(dead_letters: int) -> str | None:
+    """The sentence about points that the time-series store refused for good; None if there are none."""
+    if not dead_letters:
+        return None
+    return f"The time-series store refused {dead_letters:,} points for good; they are in dead-letters.jsonl, in the data directory."
+
+
 class _Stored(Collector):
     """Read at each scrape: they are facts of the store, which no single process counts."""
 
@@ -64,11 +74,15 @@ class _Stored(Collector):
         self._parts = parts
 
     def collect(self) -> Iterator[Metric]:
+        lag = self._parts.lag()
         with self._parts.control.read() as connection:
             statuses = monitors.count_by_status(connection, None, self._parts.clock())
             states = outbox.depth(connection)
         yield _gauge("lastbeat_monitors", "Monitors by the status they show.", "status", {s: statuses.get(s, 0) for s in STATUSES})
         yield _gauge("lastbeat_outbox", "Notifications by state.", "state", {s: states.get(s, 0) for s in _NOTICE_STATES})
+        yield GaugeMetricFamily("lastbeat_ship_lag_rows", "Records of the journals that the time-series store has not yet.", lag.rows)
+        waited = lag.seconds(self._parts.clock())
+        yield GaugeMetricFamily("lastbeat_ship_lag_seconds", "For how long the first of them has been waiting.", waited)
 
 
 def _gauge(name: str, documentation: str, label: str, values: dict[str, int]) -> GaugeMetricFamily:

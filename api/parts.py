@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from flask import current_app
 
 from store.control import Control
+from store.lag import Lag
 from store.model import Ns
 from store.points import Points
 
@@ -19,7 +20,8 @@ class Parts:
     """`base_url` is where people and jobs reach this server, without a slash at its end.
 
     `trouble`: why pings cannot be stored now. `rules_moved_at`: when the rule loop last moved. `metrics_dir`: where the processes of
-    this server leave their counters (`PROMETHEUS_MULTIPROC_DIR`); None where there is one process.
+    this server leave their counters (`PROMETHEUS_MULTIPROC_DIR`); None where there is one process. `lag`: how far the time-series store
+    is behind. `dead_letters`: how many points it refused for good.
     """
 
     control: Control
@@ -29,6 +31,8 @@ class Parts:
     trouble: Callable[[], str | None]
     rules_moved_at: Callable[[], Ns | None]
     metrics_dir: str | None = None
+    lag: Callable[[], Lag] = Lag
+    dead_letters: Callable[[], int] = int
 
 
 def parts() -> Parts:

@@ -44,7 +44,7 @@ class PingsQuery(PageQuery):
 def listed(query: dict[str, Any], monitor_id: str) -> Page[Ping]:
     """The monitor's pings, newest first."""
     with parts().control.read() as connection:
-        of_project(connection, monitor_id)
+        since = of_project(connection, monitor_id).monitor.created_at
     points, before = parts().points, query.get("before")
-    found = points.pings(monitor_id, limit=query["limit"], offset=query["offset"], before=before)
-    return page(found, points.count_pings(monitor_id, before=before))
+    found = points.pings(monitor_id, limit=query["limit"], offset=query["offset"], before=before, since=since)
+    return page(found, points.count_pings(monitor_id, before=before, since=since))

@@ -36,6 +36,10 @@ class Settings:
     api_key: str | None = field(repr=False)
     admin_password: str | None = field(repr=False)
     database_url: str = field(repr=False)
+    influxdb_url: str | None
+    influxdb_token: str | None = field(repr=False)
+    influxdb_org: str
+    influxdb_bucket: str
     rules_interval: float
     retention_days: int
     journal_max_bytes: int
@@ -210,25 +214,48 @@ def _directory(text: str) -> Path:
         raise ValueError("the path of a directory, without ~") from None
 
 
-def _base_url(text: str) -> str:
-    accepted = "http:// or https:// with a host and, where needed, a port, such as https://lastbeat.example.org"
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        raise ValueError(accepted) from None
-    plain = f"{parts.scheme}://{parts.netloc}"
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or port == 0:
-        raise ValueError(accepted)
-    if text.rstrip("/") != plain or not re.fullmatch(r"[!-~]+", plain):
-        raise ValueError(accepted)
-    return plain
+def _origin(example: str) -> Callable[[str], str]:
+    accepted = f"http:// or https:// with a host and, where needed, a port, such as {example}"
+
+    def parse(text: str) -> str:
+        try:
+            parts = urlsplit(text)
+            port = parts.port
+        except ValueError:
+            raise ValueError(accepted) from None
+        plain = f"{parts.scheme}://{parts.netloc}"
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or port == 0:
+            raise ValueError(accepted)
+        if text.rstrip("/") != plain or not re.fullmatch(r"[!-~]+", plain):
+            raise ValueError(accepted)
+        return plain
+
+    return parse
 
 
 def _api_key(text: str) -> str:
     # It travels in an HTTP header, where only visible ASCII is safe.
     if not re.fullmatch(r"[!-~]{20,200}", text):
         raise ValueError("20 to 200 letters, digits and signs of ASCII, without spaces")
+    return text
+
+
+def _token(text: str) -> str:
+    if not re.fullmatch(r"[!-~]{1,1000}", text):
+        raise ValueError("the API token of InfluxDB 2 or 3, or USER:PASSWORD for InfluxDB 1, in letters, digits and signs of ASCII")
+    return text
+
+
+def _organization(text: str) -> str:
+    if not re.fullmatch(r"[^\x00-\x1f\x7f]{1,200}", text):
+        raise ValueError("the name or the id of an organization in InfluxDB 2")
+    return text
+
+
+def _bucket(text: str) -> str:
+    # With a slash it would be a database and a retention policy, which the versions of InfluxDB do not understand alike.
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", text):
+        raise ValueError("the name of a bucket or a database: up to 64 letters, digits, `_`, `.` and `-`")
     return text
 
 
@@ -249,12 +276,24 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("port", "8000", _whole(1, 65_535), "TCP port to listen on."),
     Setting("data_dir", "lastbeat-data", _directory, "Directory of all that Lastbeat keeps; made, closed to others, where missing."),
     Setting(
-        "base_url", None, _base_url, "Address by which jobs and people reach Lastbeat, in ping URLs and links; else `http://HOST:PORT`."
+        "base_url",
+        None,
+        _origin("https://lastbeat.example.org"),
+        "Address by which jobs and people reach Lastbeat, in ping URLs and links; else `http://HOST:PORT`.",
     ),
     Setting("workers", "1", _whole(1, 100), "HTTP worker processes."),
     Setting("api_key", None, _api_key, "API key of the default project, at least 20 characters; else made at the first start.", True),
     Setting("admin_password", None, _password, "Password of the pages, at least 8 characters; else made at the first start.", True),
     Setting("database_url", None, _database_url, "Control store, `sqlite:///PATH`; else `control.db` in the data directory.", True),
+    Setting(
+        "influxdb_url",
+        None,
+        _origin("http://localhost:8086"),
+        "InfluxDB that keeps pings and metrics instead of the embedded store, such as `http://localhost:8086`; 1.8, 2 or 3.",
+    ),
+    Setting("influxdb_token", None, _token, "Its API token; `USER:PASSWORD` for InfluxDB 1.", True),
+    Setting("influxdb_org", "lastbeat", _organization, "Organization, which only InfluxDB 2 asks for."),
+    Setting("influxdb_bucket", "lastbeat", _bucket, "Bucket, or database in InfluxDB 1 and 3; its retention is how long points are kept."),
     Setting("rules_interval", "1", _seconds(0.1, 10), "Seconds between two evaluations of the rules."),
     Setting("retention_days", "90", _whole(1, 36_500), "Days that the embedded time-series store keeps pings and metrics."),
     Setting("journal_max_bytes", "1GiB", _bytes, "Size of each worker's journal past which its pings get 503; takes KiB, MiB and GiB."),

@@ -32,7 +32,9 @@ _ALERTS = 200
 
 @dataclass(frozen=True)
 class Facts:
-    """All that the page tells about a monitor, but for the values of its charts. `trouble`: why its history cannot be read now."""
+    """All that the page tells about a monitor, but for the values of its charts. `trouble`: why its history cannot be read now;
+    `behind`: why the newest part of it is missing.
+    """
 
     now: Ns
     monitor: Monitor
@@ -45,6 +47,7 @@ class Facts:
     incidents: list[Incident]
     pings: list[Ping]
     trouble: str | None
+    behind: str | None
     range: str
 
     @property
@@ -113,7 +116,7 @@ def _facts(site: Site, connection: Connection, monitor_id: str) -> Facts:
     now = site.clock()
     monitor, beat = site.watched(connection, monitor_id)
     told = channels.notified(connection, {monitor.id: monitor.project_id})[monitor.id]
-    pings, trouble = _pings(site, monitor.id)
+    pings, trouble = _pings(site, monitor)
     listed = alerts.find(connection, monitor.id, limit=_ALERTS)[0]
     return Facts(
         now=now,
@@ -127,16 +130,17 @@ def _facts(site: Site, connection: Connection, monitor_id: str) -> Facts:
         incidents=history.incidents_of(connection, monitor.id),
         pings=pings,
         trouble=trouble,
+        behind=None if trouble else site.behind(),
         range=chosen_range(younger_than_6h=now - monitor.created_at < 6 * HOUR),
     )
 
 
-def _pings(site: Site, monitor_id: str) -> tuple[list[Ping], str | None]:
+def _pings(site: Site, monitor: Monitor) -> tuple[list[Ping], str | None]:
     # How a monitor is, and every button, must not depend on the store of its history.
     try:
-        return site.points.pings(monitor_id, limit=_PINGS), None
+        return site.points.pings(monitor.id, limit=_PINGS, since=monitor.created_at), None
     except PointsError as error:
-        return [], str(error)
+        return [], site.behind() or f"{error}."
 
 
 def _without_now(facts: Facts) -> tuple[object, ...]:

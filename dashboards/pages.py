@@ -9,25 +9,28 @@ from pathlib import Path
 
 from flask import Blueprint, Response, make_response, render_template, url_for
 from flask.blueprints import BlueprintSetupState
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from dashboards import channel_page, headers, monitor_deeds, monitor_form, monitor_list, monitor_page, session, words
 from dashboards.site import Site
 from store.control import Control, settings
 from store.instant import iso
+from store.lag import Lag
 from store.model import Ns
-from store.points import Points
+from store.points import Points, PointsError
 
 _STATIC = Path(__file__).parent / "static"
 
 
-def pages(control: Control, points: Points, clock: Callable[[], Ns], *, base_url: str, zone: str = "UTC") -> Blueprint:
+def pages(
+    control: Control, points: Points, clock: Callable[[], Ns], *, base_url: str, zone: str = "UTC", lag: Callable[[], Lag] = Lag
+) -> Blueprint:
     """The pages, to be registered at `/` of an app with a SECRET_KEY.
 
     `base_url` is where jobs and people reach the server, without a trailing slash; `zone` serves readers whose browser has not told theirs.
     """
     blueprint = Blueprint("pages", __name__, static_folder="static", static_url_path="/assets", template_folder="templates")
-    site = Site(control, points, clock, base_url.rstrip("/"), zone)
+    site = Site(control, points, clock, base_url.rstrip("/"), zone, lag)
 
     def password_hash() -> str | None:
         with control.read() as connection:
@@ -38,6 +41,7 @@ def pages(control: Control, points: Points, clock: Callable[[], Ns], *, base_url
         part.routes(blueprint, site)
     blueprint.after_request(headers.secured)
     blueprint.register_error_handler(HTTPException, _error)
+    blueprint.register_error_handler(PointsError, lambda error: _error(ServiceUnavailable(site.behind() or str(error))))
     # By class and not by code: a handler of the application's for 404 would go before those that other blueprints have for everything.
     blueprint.app_errorhandler(HTTPException)(_error)
 

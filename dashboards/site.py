@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from store.control import Control, projects, settings
 from store.control import monitors as monitor_store
 from store.control.monitors import Watched
+from store.lag import Lag
 from store.model import Ns, Project
 from store.points import Points
 
@@ -21,13 +22,21 @@ RANGES: dict[str, int] = {"6h": 6, "24h": 24, "72h": 72}
 
 @dataclass(frozen=True)
 class Site:
-    """`base_url` is where people and jobs reach this server; `zone` is used until a browser has told its own."""
+    """`base_url` is where people and jobs reach this server; `zone` is used until a browser has told its own.
+
+    `lag`: how far the time-series store is behind.
+    """
 
     control: Control
     points: Points
     clock: Callable[[], Ns]
     base_url: str
     zone: str = "UTC"
+    lag: Callable[[], Lag] = Lag
+
+    def behind(self) -> str | None:
+        """What is to be said about the time-series store; None while all is well."""
+        return self.lag().sentence(self.clock())
 
     def ping_url(self, token: str) -> str:
         return f"{self.base_url}/ping/{token}"

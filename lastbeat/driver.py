@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
@@ -50,7 +51,8 @@ def drive(steps: Sequence[Step], clock: Callable[[], Ns], stop: Stop) -> None:
                 failed[n] = 0
             except Exception as error:
                 failed[n] += 1
-                pause = min(step.every * 2 ** min(failed[n], 20), _LONGEST_PAUSE)
+                # Uneven, so that many who wait for the same server do not all come back to it at once.
+                pause = min(step.every * 2 ** min(failed[n], 20), _LONGEST_PAUSE) * random.uniform(0.7, 1.0)  # noqa: S311
                 _failures.labels(step.name).inc()
                 log.error(
                     "%s failed (%d in a row), trying again in %.1f s: %s", step.name, failed[n], pause, error, exc_info=failed[n] == 1

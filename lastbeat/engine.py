@@ -11,19 +11,20 @@ from concurrent.futures import ThreadPoolExecutor
 from config.settings import Settings
 from lastbeat import clock
 from lastbeat.driver import Step, drive
-from lastbeat.installation import open_control
+from lastbeat.installation import open_control, open_points
 from lastbeat.places import Places
 from rules.channels import senders
 from rules.outbox import Outbox
 from rules.overdue import Overdue
 from rules.settle import Settle
+from store.deadletter import DeadLetters
 from store.inbox import Inbox
 from store.lock import FileLock
 from store.mark import Mark
 from store.model import Ns
 from store.points.embedded import EmbeddedPoints
 from store.retention import Retention
-from store.ship import Ship
+from store.ship import Ship, ShipStates
 
 _SETTLE_EVERY = 0.1
 _SENDERS = 16
@@ -37,13 +38,18 @@ def run(settings: Settings) -> None:
     places = Places(settings.data_dir)
     lock = FileLock(places.lock("engine"), patience=_LOCK_SECONDS)
     control = open_control(settings)
-    points = EmbeddedPoints(places.points)
+    points = open_points(settings)
     inbox = Inbox(places.journals, settings.workers)
     settle = Settle(control, inbox, settings.base_url)
     overdue = Overdue(control, lambda: settle.watermark, settings.base_url)
     mark = Mark(places.rules_mark)
     senders_pool = ThreadPoolExecutor(_SENDERS, thread_name_prefix="send")
     outbox = Outbox(control, senders, senders_pool, clock.now())
+    dead = DeadLetters(places.dead_letters)
+    ship = Ship(control, Inbox(places.journals, settings.workers), points, dead)
+    shipping = [Step("ship", ship.step, 0.2)]
+    if not isinstance(points, EmbeddedPoints):  # which needs no copy of what the control store has
+        shipping.append(Step("states", ShipStates(control, points, dead).step, 1.0))
     # Each line has a thread: what one waits for never holds up another.
     lines = [
         [
@@ -51,7 +57,7 @@ def run(settings: Settings) -> None:
             Step("overdue", overdue.step, settings.rules_interval),
             Step("mark", _moved(mark), 1.0),
         ],
-        [Step("ship", Ship(control, Inbox(places.journals, settings.workers), points).step, 0.2)],
+        shipping,
         [Step("outbox", outbox.step, 0.1)],
         [Step("retention", Retention(control, points, settings.retention_days).step, 60.0)],
     ]

@@ -6,16 +6,22 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from config.settings import Settings
+from lastbeat import clock
 from lastbeat.places import Places
 from store.control import Control, projects
 from store.control import settings as values
 from store.control.migrate import migrate
 from store.model import Ns
+from store.points.embedded import EmbeddedPoints
+
+if TYPE_CHECKING:
+    from store.points.influx import InfluxPoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,15 @@ def control_path(settings: Settings) -> Path:
 
 def open_control(settings: Settings) -> Control:
     return Control(control_path(settings))
+
+
+def open_points(settings: Settings) -> EmbeddedPoints | InfluxPoints:
+    """The time-series store of this installation: InfluxDB where one is set, else the embedded one."""
+    if settings.influxdb_url is None:
+        return EmbeddedPoints(Places(settings.data_dir).points)
+    from store.points.influx import InfluxPoints  # loads a quarter of a second, for those who use it
+
+    return InfluxPoints(settings.influxdb_url, settings.influxdb_bucket, settings.influxdb_org, settings.influxdb_token, clock.now)
 
 
 def prepare(settings: Settings, now: Ns) -> Welcome:

@@ -33,6 +33,11 @@ class Places:
         return self.root / "points.db"
 
     @property
+    def dead_letters(self) -> Path:
+        """What the time-series store refused for good."""
+        return self.root / "dead-letters.jsonl"
+
+    @property
     def secret_key(self) -> Path:
         return self.root / "secret.key"
 

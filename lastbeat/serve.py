@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from config.settings import Settings
+from config.settings import SETTINGS, Settings
 from lastbeat import clock
 from lastbeat.places import Places
 from store.lock import FileLock, Locked
@@ -168,7 +168,7 @@ def _listen(settings: Settings) -> socket.socket:
 def _environment(places: Places) -> dict[str, str]:
     for left in places.counters.glob("*.db"):
         left.unlink()
-    secrets = ("LASTBEAT_API_KEY", "LASTBEAT_ADMIN_PASSWORD")
+    secrets = {setting.variable for setting in SETTINGS if setting.secret}
     return {k: v for k, v in os.environ.items() if k not in secrets} | {"PROMETHEUS_MULTIPROC_DIR": str(places.counters)}
 
 

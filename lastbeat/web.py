@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from flask import Flask
 
@@ -13,6 +14,8 @@ from ingest.payload import MAX_BODY
 from lastbeat.installation import secret_key
 from lastbeat.places import Places
 from store.control import Control
+from store.deadletter import DeadLetters
+from store.lag import measure
 from store.model import Ns
 from store.points import Points
 
@@ -28,6 +31,7 @@ def create_app(
 ) -> Flask:
     """`trouble`: why pings cannot be stored now. `rules_moved_at`: when the rule loop last moved."""
     places = Places(settings.data_dir)
+    lag = partial(measure, control, places.journals)
     app = Flask("lastbeat", static_folder=None)
     app.config.update(
         SECRET_KEY=secret_key(places),
@@ -43,6 +47,8 @@ def create_app(
         trouble=trouble,
         rules_moved_at=rules_moved_at,
         metrics_dir=str(places.counters),
+        lag=lag,
+        dead_letters=DeadLetters(places.dead_letters).count,
     )
-    app.register_blueprint(pages(control, points, clock, base_url=settings.base_url))
+    app.register_blueprint(pages(control, points, clock, base_url=settings.base_url, lag=lag))
     return app

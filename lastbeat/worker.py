@@ -24,14 +24,14 @@ from ingest.registry import Registry
 from ingest.stamp import Stamps
 from lastbeat import clock
 from lastbeat.driver import Step, drive
-from lastbeat.installation import open_control
+from lastbeat.installation import open_control, open_points
 from lastbeat.places import Places
 from store.control import Control, offsets
 from store.journal import Journal
 from store.lock import FileLock
 from store.mark import read_mark
 from store.model import Ns
-from store.points.embedded import EmbeddedPoints
+from store.points import Points
 
 log = logging.getLogger(__name__)
 _journal_bytes = Gauge("lastbeat_journal_bytes", "Size of a worker's journal.", ["slot"], multiprocess_mode="mostrecent")
@@ -49,7 +49,7 @@ def run(settings: Settings, slot: int, listener: socket.socket) -> None:
     lock = FileLock(places.lock(f"worker-{slot}"), patience=_LOCK_SECONDS)
     control = open_control(settings)
     journal = Journal(places.journal(slot), settings.journal_max_bytes)
-    points = EmbeddedPoints(places.points)
+    points = open_points(settings)
     # Threads of their own: however many pages are slow, a ping never waits for one.
     journal_thread, lookups, threads = ThreadPool(1), ThreadPool(2), ThreadPool(_THREADS)
     committer = Committer(journal.append, journal_thread)
@@ -92,7 +92,7 @@ def _stop_event() -> Event:
     return stop
 
 
-def _load_pages(ready: Future[Application], settings: Settings, control: Control, points: EmbeddedPoints, pings: PingEndpoint) -> None:
+def _load_pages(ready: Future[Application], settings: Settings, control: Control, points: Points, pings: PingEndpoint) -> None:
     """API and pages take longer to load than all else, so pings are served already; requests for pages wait for this."""
 
     mark = Places(settings.data_dir).rules_mark

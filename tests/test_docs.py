@@ -9,7 +9,7 @@ from serving import API_KEY, Server
 
 ROOT = Path(__file__).parent.parent
 SOURCE = "\n".join(path.read_text() for folder in ("api", "ingest", "lastbeat", "rules", "store") for path in (ROOT / folder).rglob("*.py"))
-METRICS = re.findall(r'(Counter|Gauge|_gauge)\(\s*"(lastbeat_\w+)"', SOURCE)
+METRICS = re.findall(r'(Counter|Gauge|_gauge|GaugeMetricFamily)\(\s*"(lastbeat_\w+)"', SOURCE)
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
 
 

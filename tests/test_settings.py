@@ -115,6 +115,10 @@ def test_what_is_accepted(name: str, good: str, read: object) -> None:
         ("base_url", "http://example.org:99999", "http:// or https://"),
         ("base_url", "http://[::1", "http:// or https://"),
         ("base_url", "http://example.org:0", "http:// or https://"),
+        ("influxdb_url", "localhost:8086", "such as http://localhost:8086"),
+        ("influxdb_url", "http://me:pw@localhost:8086", "such as http://localhost:8086"),
+        ("influxdb_org", "two\nlines", "the name or the id of an organization"),
+        ("influxdb_bucket", "lastbeat/autogen", "up to 64 letters"),
         ("workers", "0", "from 1 to 100"),
         ("workers", "two", "from 1 to 100"),
         ("rules_interval", "0", "from 0.1 to 10"),
@@ -139,6 +143,7 @@ def test_what_is_refused(name: str, bad: str, accepted: str) -> None:
         ("api_key", "tooshort-s3cret", "20 to 200 letters"),
         ("api_key", "s3cret with a space in it", "without spaces"),
         ("admin_password", "s3cret", "at least 8 characters"),
+        ("influxdb_token", "s3cret with a space", "USER:PASSWORD for InfluxDB 1"),
         ("database_url", "postgresql+psycopg://me:s3cret@db/lastbeat", "sqlite:///PATH, the only kind of control store so far"),
         ("database_url", "sqlite:///:memory:s3cret", "sqlite:///PATH"),
     ],
@@ -195,7 +200,8 @@ def test_the_control_store_lies_in_the_data_directory_whatever_its_name(tmp_path
 
 
 def test_secrets_are_not_in_the_repr() -> None:
-    settings = load({}, {"LASTBEAT_API_KEY": KEY, "LASTBEAT_ADMIN_PASSWORD": "pa55word"})
+    settings = load({}, {"LASTBEAT_API_KEY": KEY, "LASTBEAT_ADMIN_PASSWORD": "pa55word", "LASTBEAT_INFLUXDB_TOKEN": "t0ken"})
+    assert "t0ken" not in repr(settings)
     assert KEY not in repr(settings)
     assert "pa55word" not in repr(settings)
 
