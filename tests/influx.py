@@ -134,9 +134,9 @@ class Influx:
         found = self.query(influxql, **form)
         return [series.get("tags", {}) | dict(zip(series["columns"], row, strict=True)) for series in found for row in series["values"]]
 
-    def write(self, *lines: str) -> None:
+    def write(self, *lines: str, database: str = DATABASE) -> None:
         """Put lines of the line protocol into the database (times in ns)."""
-        url = f"{self.url}/api/v2/write?bucket={DATABASE}&precision=ns"
+        url = f"{self.url}/api/v2/write?bucket={database}&precision=ns"
         urllib.request.urlopen(urllib.request.Request(url, "\n".join(lines).encode(), method="POST"), timeout=30).close()
 
     def _made(self) -> bool:

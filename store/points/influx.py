@@ -26,7 +26,7 @@ FIRST_WINDOW: Final[Ns] = 6 * 3_600 * SECOND
 
 _LINES = 5_000  # a request: fewer cost more time in all, more bring nothing
 _BYTES = 4 * 2**20  # InfluxDB takes 10 MB (3) to 50 MB (2) at once
-_STUMBLES = 3  # how often "internal error" is the server's own trouble, before one of the lines is suspected
+_STUMBLES = 3  # how often an "internal error" is the server's own trouble, before a line is suspected
 _SHRINK = 2.0**64
 
 _TIME = "time >= {start} AND time < {end}"
@@ -54,7 +54,7 @@ class InfluxPoints:
     def __init__(self, url: str, bucket: str, org: str, token: str | None, clock: Callable[[], Ns]) -> None:
         self._wire = Wire(url, bucket, org, token)
         self._clock = clock
-        self._stumbles = 0
+        self._stumbled = ("", 0)
 
     def write(self, pings: Sequence[Ping]) -> list[Refusal]:
         return self._write([(line, ping) for ping in pings for line in ping_lines(ping)])
@@ -113,16 +113,18 @@ class InfluxPoints:
         return refused
 
     def _put(self, points: Sequence[Point]) -> list[Refusal]:
-        reason = self._post(points)
-        if reason is None:
+        answer = self._post(points)
+        if answer is None:
             return []
+        if answer.status == 500 and not self._stumbled_often(points[0]):
+            raise Away("InfluxDB fails", str(answer))
         try:
-            return [Refusal(why, line, record) for (line, record), why in sift(points, reason, self._post)]
+            return [Refusal(str(why), line, record) for (line, record), why in sift(points, answer, self._post)]
         except NothingTaken as nothing:
             raise Away("InfluxDB refuses every point", str(nothing)) from None
 
-    def _post(self, points: Sequence[Point]) -> str | None:
-        """Write the points; why one of them at least was refused, else None."""
+    def _post(self, points: Sequence[Point]) -> Answered | None:
+        """Write the points; the answer where one of them at least was refused, else None."""
         body = encoded(line for line, _ in points)
         if len(body) > _BYTES and len(points) > 1:
             middle = len(points) // 2
@@ -131,22 +133,17 @@ class InfluxPoints:
         try:
             self._wire.write(body)
         except Answered as answer:
-            return self._judged(answer)
-        self._stumbles = 0
-        return None
-
-    def _judged(self, answer: Answered) -> str | None:
-        """Why points were refused; None where only such were that are too old. Raises `Away` for what no point is to blame for."""
-        if "beyond retention policy" in answer.said:
+            if "beyond retention policy" not in answer.said:
+                return answer
             _expired.inc()
             log.warning("InfluxDB kept all points but those that are older than its retention: %s", answer.said)
-            return None
-        if answer.status == 500:
-            # InfluxDB 3 says this when it has taken a part of the batch, and any other server when it is in trouble.
-            self._stumbles += 1
-            if self._stumbles <= _STUMBLES:
-                raise Away("InfluxDB fails", str(answer))
-        return str(answer)
+        return None
+
+    def _stumbled_often(self, first: Point) -> bool:
+        """Whether the batch that begins so made InfluxDB fail again and again: version 3 calls it that when it refuses a single line."""
+        line, times = self._stumbled
+        self._stumbled = (first[0], times + 1 if first[0] == line else 1)
+        return self._stumbled[1] > _STUMBLES
 
     def _averages(self, monitor: str, metrics: Sequence[str], start: Ns, end: Ns, width: Ns) -> Iterator[tuple[Found, float]]:
         """Per metric rows of [time, mean, min, max, count], and by what they are to be multiplied."""
