@@ -42,10 +42,17 @@ def open_control(settings: Settings) -> Control:
 
 def open_points(settings: Settings) -> EmbeddedPoints | InfluxPoints:
     """The time-series store of this installation: InfluxDB where one is set, else the embedded one."""
-    if settings.influxdb_url is None:
-        return EmbeddedPoints(Places(settings.data_dir).points)
+    return open_embedded(settings) if settings.influxdb_url is None else open_influx(settings)
+
+
+def open_embedded(settings: Settings) -> EmbeddedPoints:
+    return EmbeddedPoints(Places(settings.data_dir).points)
+
+
+def open_influx(settings: Settings) -> InfluxPoints:
     from store.points.influx import InfluxPoints  # loads a quarter of a second, for those who use it
 
+    assert settings.influxdb_url is not None
     return InfluxPoints(settings.influxdb_url, settings.influxdb_bucket, settings.influxdb_org, settings.influxdb_token, clock.now)
 
 
