@@ -43,6 +43,7 @@ class Settings:
     rules_interval: float
     retention_days: int
     journal_max_bytes: int
+    dashboards_dir: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,4 +298,5 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("rules_interval", "1", _seconds(0.1, 10), "Seconds between two evaluations of the rules."),
     Setting("retention_days", "90", _whole(1, 36_500), "Days that the embedded time-series store keeps pings and metrics."),
     Setting("journal_max_bytes", "1GiB", _bytes, "Size of each worker's journal past which its pings get 503; takes KiB, MiB and GiB."),
+    Setting("dashboards_dir", None, _directory, "Directory that generated Grafana dashboards are kept in; else none are."),
 )

@@ -13,6 +13,7 @@ from lastbeat import clock
 from lastbeat.driver import Step, drive
 from lastbeat.installation import open_control, open_points
 from lastbeat.places import Places
+from lastbeat.vitals import Vitals
 from rules.channels import senders
 from rules.outbox import Outbox
 from rules.overdue import Overdue
@@ -50,6 +51,7 @@ def run(settings: Settings) -> None:
     shipping = [Step("ship", ship.step, 0.2)]
     if not isinstance(points, EmbeddedPoints):  # which needs no copy of what the control store has
         shipping.append(Step("states", ShipStates(control, points, dead).step, 1.0))
+        shipping.append(Step("vitals", Vitals(control, places.counters, places.journals, points).step, 15.0))
     # Each line has a thread: what one waits for never holds up another.
     lines = [
         [
@@ -61,6 +63,10 @@ def run(settings: Settings) -> None:
         [Step("outbox", outbox.step, 0.1)],
         [Step("retention", Retention(control, points, settings.retention_days).step, 60.0)],
     ]
+    if settings.dashboards_dir is not None:
+        from lastbeat.grafana import Current  # loads grafanalib, for those who use it
+
+        lines.append([Step("dashboards", Current(settings, control, settings.dashboards_dir).step, 5.0)])
     threads = [threading.Thread(target=drive, args=(line, clock.now, stop), daemon=True, name=line[0].name) for line in lines]
     for thread in threads:
         thread.start()

@@ -188,4 +188,5 @@ def _how(code: int) -> str:
 def read_settings(line: bytes) -> Settings:
     """The settings as the parent wrote them into a child's standard input."""
     values = json.loads(line)
-    return Settings(**values | {"data_dir": Path(values["data_dir"])})
+    paths = {name: Path(values[name]) for name in ("data_dir", "dashboards_dir") if values[name] is not None}
+    return Settings(**values | paths)

@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 from conftest import require
 
-from dashboards.grafana.generated import MOST_OWN, Subject, dashboards, labels, own_uid
+from dashboards.grafana.generated import MOST_OWN, dashboards, labels, own_uid
 from dashboards.grafana.panels import Json
 from dashboards.grafana.units import patterns, unit
 from store.model import Alert, Operator
 
 TYPES = Path(__file__).parent / "typecheck"
 NASTY = ["Nightly backup", "a, b : c", "same", "same", "$monitor [[x]] ${y}", "two\nlines", "  'quoted' \"twice\" \\ ", "日本語", ":", ","]
-SUBJECTS = [Subject(f"mon_{n:016x}", name) for n, name in enumerate(NASTY)]
-FIRST = SUBJECTS[0].id
+MONITORS = {f"mon_{n:016x}": name for n, name in enumerate(NASTY)}
+FIRST, SECOND, *_ = MONITORS
 
 
 def alert(monitor_id: str, key: str, threshold: float | str, operator: Operator = ">") -> Alert:
@@ -31,7 +31,7 @@ def alert(monitor_id: str, key: str, threshold: float | str, operator: Operator 
 
 
 ALERTS = {FIRST: [alert(FIRST, "took_ms", 900.0), alert(FIRST, "took_ms", 20.0, "<"), alert(FIRST, "it's \\ a key", 0.5)]}
-MADE = dashboards(SUBJECTS, ALERTS)
+MADE = dashboards(MONITORS, ALERTS)
 
 
 def types_refuse(folder: Path, documents: dict[str, Json]) -> dict[str, str]:
@@ -52,7 +52,7 @@ def types_refuse(folder: Path, documents: dict[str, Json]) -> dict[str, str]:
 
 
 def test_grafanas_own_types_accept_every_dashboard(tmp_path: Path) -> None:
-    empty = {f"empty-{uid}": document for uid, document in dashboards([], {}).items()}
+    empty = {f"empty-{uid}": document for uid, document in dashboards({}, {}).items()}
     assert types_refuse(tmp_path, MADE | empty) == {}
 
 
@@ -126,7 +126,7 @@ def test_addresses_and_titles_are_unique_stable_and_short_enough() -> None:
 
 
 def test_the_same_facts_give_the_same_documents() -> None:
-    assert json.dumps(dashboards(SUBJECTS[::-1], ALERTS)) == json.dumps(MADE)
+    assert json.dumps(dashboards(dict(reversed(MONITORS.items())), ALERTS)) == json.dumps(MADE)
 
 
 def test_every_query_is_bounded_in_time() -> None:
@@ -173,12 +173,13 @@ def test_thresholds_are_lines_in_a_panel_of_their_metric() -> None:
 
 
 def test_who_has_thresholds_or_is_asked_for_gets_a_dashboard_of_its_own() -> None:
-    crowd = [Subject(f"mon_{n:04}", f"m{n:04}") for n in range(MOST_OWN + 2)]
-    all_of_them = {one.id: [alert(one.id, "v", 1.0)] for one in crowd}
-    text_only = dashboards(crowd[:1], {crowd[0].id: [alert(crowd[0].id, "state", "broken", "=")]})
+    crowd = {f"mon_{n:04}": f"m{n:04}" for n in range(MOST_OWN + 2)}
+    first, *_, last = crowd
+    all_of_them = {monitor_id: [alert(monitor_id, "v", 1.0)] for monitor_id in crowd}
+    text_only = dashboards(crowd, {first: [alert(first, "state", "broken", "=")]})
     assert list(text_only) == ["lastbeat-overview", "lastbeat-monitor", "lastbeat-health"]
     assert len(dashboards(crowd, all_of_them)) == 3 + MOST_OWN
-    assert own_uid(crowd[-1].id) in dashboards(crowd, all_of_them, [crowd[-1].id])
+    assert own_uid(last) in dashboards(crowd, all_of_them, [last])
 
 
 def chosen_by(query: str) -> dict[str, str]:
@@ -190,15 +191,15 @@ def chosen_by(query: str) -> dict[str, str]:
 def test_people_choose_monitors_by_name() -> None:
     variable = MADE["lastbeat-monitor"]["templating"]["list"][0]
     choices = chosen_by(variable["query"])
-    assert list(choices.values()) == list(labels(SUBJECTS))
+    assert list(choices.values()) == list(labels(MONITORS))
     assert choices["Nightly backup"] == FIRST
-    assert choices["a, b : c"] == SUBJECTS[1].id
+    assert choices["a, b : c"] == SECOND
     assert {"same (mon_0000000000000002)", "same (mon_0000000000000003)", "two lines"} <= set(choices)
     assert not [name for name in choices if "$" in name]
     assert variable["current"]["value"] == next(iter(choices.values()))
     timeline = next(panel for panel in MADE["lastbeat-overview"]["panels"] if panel["type"] == "state-timeline")
     called = {rule["matcher"]["options"]: rule["properties"][0]["value"] for rule in timeline["fieldConfig"]["overrides"]}
-    assert called == labels(SUBJECTS)
+    assert called == labels(MONITORS)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from dashboards.grafana.detail import detail, own_detail
 from dashboards.grafana.overview import overview
@@ -20,15 +20,8 @@ ITSELF: Final = "lastbeat-health"
 MOST_OWN: Final = 500
 
 
-class Subject(NamedTuple):
-    """What dashboards say about a monitor."""
-
-    id: str
-    name: str
-
-
-def dashboards(monitors: Sequence[Subject], alerts: Mapping[str, Sequence[Alert]], asked: Collection[str] = ()) -> dict[str, Json]:
-    """The documents by uid. `alerts` by monitor id; `asked`: ids of monitors that get a dashboard of their own without thresholds too."""
+def dashboards(monitors: Mapping[str, str], alerts: Mapping[str, Sequence[Alert]], asked: Collection[str] = ()) -> dict[str, Json]:
+    """The documents by uid, from names and alerts by monitor id. `asked`: who gets a dashboard of its own even without thresholds."""
     names = labels(monitors)
     made = {OVERVIEW: overview(OVERVIEW, DETAIL, names), DETAIL: detail(DETAIL, names), ITSELF: wellbeing(ITSELF)}
     for monitor_id in owners(names, alerts, asked):
@@ -56,9 +49,9 @@ def thresholds(alerts: Sequence[Alert]) -> dict[str, list[float]]:
     return found
 
 
-def labels(monitors: Sequence[Subject]) -> dict[str, str]:
+def labels(monitors: Mapping[str, str]) -> dict[str, str]:
     """What people read instead of an id, by id, in the order of the alphabet: unique, on one line and without Grafana's signs."""
-    plain = {monitor.id: _one_line(monitor.name) for monitor in monitors}
+    plain = {monitor_id: _one_line(name) for monitor_id, name in monitors.items()}
     many = Counter(plain.values())
     unique = {monitor_id: name if many[name] == 1 else f"{name} ({monitor_id})" for monitor_id, name in plain.items()}
     return dict(sorted(unique.items(), key=lambda item: (item[1].casefold(), item[0])))

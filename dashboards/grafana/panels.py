@@ -85,8 +85,10 @@ def timeline(title: str, query: Query, *, size: tuple[int, int], names: dict[str
     )
 
 
-def figure(title: str, query: Query, *, color: str, size: tuple[int, int] = (6, 4), unit: str = "none", description: str = "") -> Any:
-    """One number; it turns from green to `color` when it is not 0."""
+def figure(
+    title: str, query: Query, *, color: str, limit: float = 1, size: tuple[int, int] = (6, 4), unit: str = "none", description: str = ""
+) -> Any:
+    """One number; it turns from green to `color` from `limit` on."""
     return core.Stat(
         **_place(title, [query], size, description),
         format=unit,
@@ -95,7 +97,7 @@ def figure(title: str, query: Query, *, color: str, size: tuple[int, int] = (6, 
         colorMode="background",
         noValue="unknown",
         color={"mode": "thresholds"},
-        thresholds=_steps({1: color}, "green"),
+        thresholds=_steps({limit: color}, "green"),
         extraJson={"options": {"percentChangeColorMode": "standard", "showPercentChange": False, "wideLayout": True}},
     )
 

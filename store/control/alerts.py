@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from store.control.tables import metric_alerts
 from store.model import Alert
@@ -39,11 +39,23 @@ def find(connection: Connection, monitor_id: str, *, limit: int = 100, offset: i
 
 def of_monitors(connection: Connection, monitor_ids: Sequence[str]) -> dict[str, list[Alert]]:
     """All alerts of the monitors, by monitor id; monitors without any are left out."""
-    query = (
-        select(metric_alerts).where(metric_alerts.c.monitor_id.in_(monitor_ids)).order_by(metric_alerts.c.created_at, metric_alerts.c.id)
-    )
+    return _by_monitor(connection, select(metric_alerts).where(metric_alerts.c.monitor_id.in_(monitor_ids)))
+
+
+def by_monitor(connection: Connection) -> dict[str, list[Alert]]:
+    """All alerts there are, by monitor id."""
+    return _by_monitor(connection, select(metric_alerts))
+
+
+def edition(connection: Connection) -> tuple[int, int]:
+    """Another one whenever an alert was made, changed by its owner or removed."""
+    number, newest = connection.execute(select(func.count(), func.max(metric_alerts.c.updated_at))).one()
+    return number, newest or 0
+
+
+def _by_monitor(connection: Connection, query: Select[Any]) -> dict[str, list[Alert]]:
     found: dict[str, list[Alert]] = {}
-    for row in connection.execute(query).mappings():
+    for row in connection.execute(query.order_by(metric_alerts.c.created_at, metric_alerts.c.id)).mappings():
         found.setdefault(row["monitor_id"], []).append(Alert(**row))
     return found
 

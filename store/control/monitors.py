@@ -87,6 +87,12 @@ def find(
     return [_of(row) for row in rows], total
 
 
+def names(connection: Connection) -> dict[str, str]:
+    """What every monitor of every project is called, by id."""
+    rows = connection.execute(select(monitors.c.id, monitors.c.name).where(monitors.c.deleted_at.is_(None)))
+    return {row.id: row.name for row in rows}
+
+
 def count_by_status(connection: Connection, project_id: str | None, now: Ns) -> dict[str, int]:
     """How many monitors of the project (None: of all projects) show each status."""
     late = _shows("late", now)
