@@ -37,8 +37,13 @@ class Registry:
         return self._by_token.get(token) or self._load(token)
 
     def refresh(self) -> None:
-        """Forget every monitor that was changed or deleted since the last call."""
-        changed, self._seen = self._threads.apply(self._changed_since, (self._seen,))
+        """Forget every monitor that was changed or deleted since the last call; where that cannot be known, forget all, and raise."""
+        try:
+            changed, self._seen = self._threads.apply(self._changed_since, (self._seen,))
+        except Exception:
+            self._by_token.clear()
+            self._token_of.clear()
+            raise
         for monitor_id in changed:
             token = self._token_of.pop(monitor_id, None)
             if token is not None:
@@ -50,6 +55,9 @@ class Registry:
         # A refresh that ran meanwhile may have been about this very monitor: what was read is good for once only.
         if known is not None and seen == self._seen:
             known = self._by_token.setdefault(token, known)
+            outdated = self._token_of.get(known.id, token)
+            if outdated != token:  # it was rotated: only one token of a monitor is remembered, the one that `refresh` will find
+                del self._by_token[outdated]
             self._token_of[known.id] = token
         return known
 

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gevent.threadpool import ThreadPool
+from msgspec.structs import replace
+from world import START, World
+
+from ingest.registry import Registry
+from store.control import monitors
+from store.model import Monitor
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    one = World(tmp_path)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def registry(world: World) -> Registry:
+    return Registry(world.control, ThreadPool(1))
+
+
+def _rotated(world: World, monitor: Monitor) -> Monitor:
+    changed = replace(monitor, token=f"{monitor.token}-new")
+    with world.control.begin() as connection:
+        monitors.change(connection, changed)
+    return changed
+
+
+def test_a_url_is_looked_up_once_until_its_monitor_changes(world: World, registry: Registry) -> None:
+    job = world.monitor()
+    known = registry.lookup(job.token)
+    assert known is not None
+    assert known.id == job.id
+    assert registry.lookup(job.token) is known
+    with world.control.begin() as connection:
+        monitors.change(connection, replace(job, name="renamed"))
+    registry.refresh()
+    changed = registry.lookup(job.token)
+    assert changed is not None
+    assert changed.name == "renamed"
+
+
+def test_a_deleted_monitor_is_unknown_after_a_refresh(world: World, registry: Registry) -> None:
+    job = world.monitor()
+    assert registry.lookup(job.token)
+    with world.control.begin() as connection:
+        monitors.bury(connection, job.id, START)
+    registry.refresh()
+    assert registry.lookup(job.token) is None
+
+
+def test_a_rotated_url_is_unknown_even_if_the_new_one_is_asked_before_the_refresh(world: World, registry: Registry) -> None:
+    job = world.monitor()
+    assert registry.lookup(job.token)
+    rotated = _rotated(world, job)
+    assert registry.lookup(rotated.token)
+    registry.refresh()
+    assert registry.lookup(job.token) is None
+    assert registry.lookup(rotated.token)
+
+
+def test_what_cannot_be_refreshed_is_forgotten(world: World, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = world.monitor()
+    assert registry.lookup(job.token)
+
+    def fail(*_: Any) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(monitors, "changed_since", fail)
+        with pytest.raises(sqlite3.OperationalError):
+            registry.refresh()
+    with world.control.begin() as connection:  # buried and removed while nobody could hear of it
+        monitors.remove(connection, job.id)
+    registry.refresh()
+    assert registry.lookup(job.token) is None
