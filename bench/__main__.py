@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import page, payload, pings, points, tick
+from bench import influx, page, payload, pings, points, tick
 
 RESULTS = Path(__file__).parent / "results.jsonl"
 PARTS: dict[str, Callable[[], dict[str, float]]] = {
@@ -20,6 +20,7 @@ PARTS: dict[str, Callable[[], dict[str, float]]] = {
     "page": page.run,
     "points": points.run,
     "payload": payload.run,
+    "influx": influx.run,
 }
 
 

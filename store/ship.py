@@ -16,7 +16,7 @@ from store.points import Points, PointsError, Refusal, StatePoints
 
 _shipped = Counter("lastbeat_records_shipped", "Records of the journals that the time-series store has.")
 
-_BATCH = 2_000
+_BATCH = 5_000
 _TRANSITIONS = "transitions"  # stands among the journals' ids
 
 

@@ -6,11 +6,13 @@ Both go over influxdb-client's connections. Every query is bounded in time, sinc
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any, Final
 
-from prometheus_client import Counter
+import prometheus_client
 
 from store.model import SECOND, Bucket, Ns, Ping, Transition
 from store.points import METRIC, PING, STATE, TEXT, Away, PointsError, Refusal
@@ -19,12 +21,15 @@ from store.points.sift import NothingTaken, sift
 from store.points.wire import Answered, Found, Unspeakable, Wire
 
 log = logging.getLogger(__name__)
-_expired = Counter("lastbeat_points_expired", "Times that InfluxDB kept points in part, because some were older than its retention.")
+_expired = prometheus_client.Counter(
+    "lastbeat_points_expired", "Times that InfluxDB kept points in part, because some were older than its retention."
+)
 
 LATEST: Final[Ns] = 2**63 - 2  # InfluxDB's last instant, in the year 2262
 FIRST_WINDOW: Final[Ns] = 6 * 3_600 * SECOND
 
 _LINES = 5_000  # a request: fewer cost more time in all, more bring nothing
+_SENDERS = 2  # requests at once: more bring nothing either
 _BYTES = 4 * 2**20  # InfluxDB takes 10 MB (3) to 50 MB (2) at once
 _STUMBLES = 3  # how often an "internal error" is the server's own trouble, before a line is suspected
 _SHRINK = 2.0**64
@@ -54,13 +59,14 @@ class InfluxPoints:
     def __init__(self, url: str, bucket: str, org: str, token: str | None, clock: Callable[[], Ns]) -> None:
         self._wire = Wire(url, bucket, org, token)
         self._clock = clock
-        self._stumbled = ("", 0)
+        self._senders = ThreadPoolExecutor(_SENDERS, thread_name_prefix="influx")
+        self._stumbles: Counter[str] = Counter()  # by the first line of a batch
 
     def write(self, pings: Sequence[Ping]) -> list[Refusal]:
-        return self._write([(line, ping) for ping in pings for line in ping_lines(ping)])
+        return self._write((line, ping) for ping in pings for line in ping_lines(ping))
 
     def write_states(self, transitions: Sequence[Transition]) -> list[Refusal]:
-        return self._write([(state_line(transition), transition) for transition in transitions])
+        return self._write((state_line(transition), transition) for transition in transitions)
 
     def buckets(self, monitor: str, metrics: Sequence[str], start: Ns, end: Ns, width: Ns) -> Mapping[str, list[Bucket]]:
         if width <= 0:
@@ -104,17 +110,18 @@ class InfluxPoints:
         return 0
 
     def close(self) -> None:
+        self._senders.shutdown()
         self._wire.close()
 
-    def _write(self, points: Sequence[Point]) -> list[Refusal]:
-        refused = []
-        for start in range(0, len(points), _LINES):
-            refused += self._put(points[start : start + _LINES])
-        return refused
+    def _write(self, points: Iterator[Point]) -> list[Refusal]:
+        # The first request is under way while the lines of the next are made.
+        batches = iter(lambda: list(islice(points, _LINES)), [])
+        return [refusal for refused in self._senders.map(self._put, batches) for refusal in refused]
 
     def _put(self, points: Sequence[Point]) -> list[Refusal]:
         answer = self._post(points)
         if answer is None:
+            self._stumbles.pop(points[0][0], None)
             return []
         if answer.status == 500 and not self._stumbled_often(points[0]):
             raise Away("InfluxDB fails", str(answer))
@@ -141,9 +148,8 @@ class InfluxPoints:
 
     def _stumbled_often(self, first: Point) -> bool:
         """Whether the batch that begins so made InfluxDB fail again and again: version 3 calls it that when it refuses a single line."""
-        line, times = self._stumbled
-        self._stumbled = (first[0], times + 1 if first[0] == line else 1)
-        return self._stumbled[1] > _STUMBLES
+        self._stumbles[first[0]] += 1
+        return self._stumbles[first[0]] > _STUMBLES
 
     def _averages(self, monitor: str, metrics: Sequence[str], start: Ns, end: Ns, width: Ns) -> Iterator[tuple[Found, float]]:
         """Per metric rows of [time, mean, min, max, count], and by what they are to be multiplied."""

@@ -61,11 +61,13 @@ def from_source(source: str | None) -> tuple[str | None, str | None]:
 
 
 def _particulars(ping: Ping) -> str:
-    numbers = (("duration", ping.duration), ("exit", ping.exit_status))
-    texts = (("rid", ping.rid), ("log", ping.log), ("problem", ping.problem), ("source", source_of(ping)))
-    found = [f",{name}={float(value)!r}" for name, value in numbers if value is not None]
-    found += [f",{name}={_quoted(value)}" for name, value in texts if value is not None]
-    return "".join(found)
+    fields = "" if ping.duration is None else f",duration={float(ping.duration)!r}"
+    if ping.exit_status is not None:
+        fields += f",exit={float(ping.exit_status)!r}"
+    for name, text in (("rid", ping.rid), ("log", ping.log), ("problem", ping.problem), ("source", source_of(ping))):
+        if text is not None:
+            fields += f",{name}={_quoted(text)}"
+    return fields
 
 
 @lru_cache(maxsize=65_536)
