@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from store.control.tables import outbox
+from store.control.tables import incidents, outbox
 from store.model import Notice, Ns
 
 _WAITING = ("pending", "inflight")
@@ -81,8 +81,12 @@ def told(connection: Connection, incident_ids: Sequence[str]) -> dict[str, list[
 
 
 def forget(connection: Connection, before: Ns, limit: int) -> int:
-    """Drop up to `limit` delivered or dead notices that were created before; returns how many went."""
-    old = select(outbox.c.number).where(outbox.c.state.not_in(_WAITING), outbox.c.created_at < before).limit(limit)
+    """Drop up to `limit` delivered or dead notices that were created before; returns how many went.
+
+    Those of an open incident stay: they know who is to be told of its end.
+    """
+    is_open = select(1).where(incidents.c.id == outbox.c.incident_id, incidents.c.resolved_at.is_(None)).exists()
+    old = select(outbox.c.number).where(outbox.c.state.not_in(_WAITING), outbox.c.created_at < before, ~is_open).limit(limit)
     return connection.execute(delete(outbox).where(outbox.c.number.in_(old))).rowcount
 
 
