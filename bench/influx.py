@@ -99,7 +99,7 @@ def _ship(folder: Path, server: Influx, pings: Iterator[Ping], database: str) ->
     journal = Journal(journal_path(root, 0), 1 << 40)
     while batch := [encode(ping) for ping in islice(pings, 10_000)]:
         journal.append(batch)
-    inbox = Inbox(root, 1)
+    inbox = Inbox(root)
     (reader,) = inbox.journals()
     with control.begin() as connection:
         offsets.save(connection, "settle", {reader.id: reader.last()})

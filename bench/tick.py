@@ -16,8 +16,9 @@ from rules.settle import Settle
 from store.control import Control, projects
 from store.control.migrate import migrate
 from store.control.tables import beats, channels, monitor_channels, monitors
-from store.inbox import Inbox, journal_path, mark_path
+from store.inbox import Inbox, journal_path, lock_path, mark_path
 from store.journal import Journal, encode
+from store.lock import FileLock
 from store.mark import Mark
 from store.model import SECOND, Gap, Ns, Ping, new_id
 
@@ -40,8 +41,9 @@ def run() -> dict[str, float]:
 def _measure(folder: Path, size: int) -> dict[str, float]:
     ids = _populate(folder, size)
     control = Control(folder / "control.db")
+    FileLock(lock_path(folder, 0))
     journal, mark = Journal(journal_path(folder, 0), 1 << 30), Mark(mark_path(folder, 0))
-    settle = Settle(control, Inbox(folder, 1), "http://bench")
+    settle = Settle(control, Inbox(folder), "http://bench")
     overdue = Overdue(control, lambda: settle.watermark, "http://bench")
     now = NOW
 

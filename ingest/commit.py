@@ -1,24 +1,46 @@
-"""Group commit: requests that arrive together share one append with one fsync, made off the loop, and go on when it is done."""
+"""Group commit: requests that arrive together share one append with one fsync, made off the loop, and go on when it is done.
+
+The committer alone gives out stamps, so the order of the records is the order of their stamps. And it puts on record when this worker
+was not listening, ahead of every ping that came after: while a break is only known here, no ping may overtake it.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import gevent
 from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
-from store.model import Ns
+from ingest.stamp import Stamps
+from store.journal import encode
+from store.model import SECOND, Gap, GapReason, Ns, Record
+
+log = logging.getLogger(__name__)
+
+_STALL = 1 * SECOND  # the loop turns four times a second, so this was a break
+_SUSPEND = 10 * SECOND  # until then connections wait in the kernel, and their clients for an answer
+
+
+class Trouble(NamedTuple):
+    """Pings were missed, and that is not on record yet: from `since`, up to `until` or up to now. `error` is why they cannot be stored."""
+
+    since: Ns
+    reason: GapReason
+    until: Ns | None = None
+    error: Exception | None = None
 
 
 class _Batch:
-    """Records that are committed together, and the event their requests wait for."""
+    """Records that are committed together, and the event their requests wait for. `front` is kept for a gap ahead of them all."""
 
-    __slots__ = ("done", "error", "first_at", "records")
+    __slots__ = ("done", "error", "front", "records")
 
-    def __init__(self) -> None:
+    def __init__(self, front: Ns) -> None:
+        self.front = front
         self.records: list[bytes] = []
-        self.first_at: Ns | None = None
         self.done = Event()
         self.error: Exception | None = None
 
@@ -26,44 +48,83 @@ class _Batch:
 class Committer:
     """While one batch is being written the next one gathers, so the batch grows with the load and nobody waits for company."""
 
-    def __init__(self, append: Callable[[Sequence[bytes]], None], thread: ThreadPool) -> None:
-        """`append` runs in `thread`, which must have one worker: a journal is written by one thread."""
+    def __init__(
+        self, append: Callable[[Sequence[bytes]], None], thread: ThreadPool, stamps: Stamps, missed: Trouble | None = None
+    ) -> None:
+        """`append` runs in `thread`, which must have one worker. `missed`: what was missed before this worker began."""
         self._append = append
         self._thread = thread
-        self._gathering = _Batch()
+        self._stamps = stamps
+        self._gathering: _Batch | None = None
         self._writing: _Batch | None = None
-        # The stamp of the first record of the newest batch that failed; None after one that succeeded.
-        self.failed_at: Ns | None = None
+        self._heard = stamps.now()
+        self.trouble = missed
 
-    def commit(self, at: Ns, record: bytes) -> None:
-        """Return when the record is durable; raise what `append` raised when it is not.
+    def commit(self, record: Callable[[Ns], Record]) -> Ns:
+        """Stamp the record and return when it is durable; raise what `append` raised when it is not."""
+        batch = self._open_batch()
+        at = self._stamps.next()
+        batch.records.append(encode(record(at)))
+        self._wait(batch)
+        return at
 
-        Call in the order of the stamps `at`, without yielding between taking a stamp and calling.
-        """
-        batch = self._gathering
-        batch.records.append(record)
-        if batch.first_at is None:
-            batch.first_at = at
+    def mark(self) -> Ns:
+        """Every record stamped before this instant is durable, and every break before it is on record, or tried to be just now."""
+        batch = self._open_batch()
+        if batch.records or self.trouble is not None:
+            self._wait(batch, quietly=True)
+        else:
+            self._gathering = None
+        if self.trouble is not None:
+            return self.trouble.since
+        return self._writing.front if self._writing is not None else self._stamps.next()
+
+    def miss(self, error: Exception) -> None:
+        """A ping had to be refused for a reason that is not the journal's."""
+        self.trouble = self.trouble or Trouble(self._stamps.next(), "not_stored", error=error)
+
+    def _open_batch(self) -> _Batch:
+        """The batch that gathers now; a break that has just ended is already in it."""
+        if self._gathering is None:
+            self._gathering = _Batch(self._stamps.next())
+        now, heard = self._stamps.now(), self._heard
+        self._heard = now
+        if now - heard > _STALL:
+            reason: GapReason = "stall" if now - heard <= _SUSPEND else "suspend"
+            self._gathering.records.append(encode(Gap(self._stamps.next(), heard, now, reason)))
+        return self._gathering
+
+    def _wait(self, batch: _Batch, *, quietly: bool = False) -> None:
         if self._writing is None:
             self._writing = batch  # claimed here, so that one writer is spawned and not one for each request
             gevent.spawn(self._write_all)
         batch.done.wait()
-        if batch.error is not None:
+        if batch.error is not None and not quietly:
             raise batch.error
 
-    def oldest(self) -> Ns | None:
-        """The stamp of the oldest record that is not durable yet; None when all are."""
-        return self._writing.first_at if self._writing is not None else None
-
     def _write_all(self) -> None:
-        while self._gathering.records:
-            batch, self._gathering = self._gathering, _Batch()
-            self._writing = batch
-            try:
-                self._thread.apply(self._append, (batch.records,))
-                self.failed_at = None
-            except Exception as error:  # noqa: BLE001  # every kind of failure belongs to the requests of this batch
-                batch.error = error
-                self.failed_at = batch.first_at
+        while (batch := self._gathering) is not None:
+            self._gathering, self._writing = None, batch
+            before = self.trouble
+            if before is not None:
+                batch.records.insert(0, encode(Gap(batch.front, before.since, before.until or batch.front, before.reason)))
+            batch.error = self._thread.apply(_attempt, (self._append, batch.records))
+            if batch.error is not None:
+                if before is None or before.error is None:
+                    log.error("pings cannot be stored, and get 503: %s", batch.error)
+                self.trouble = (before or Trouble(batch.front, "not_stored"))._replace(until=None, error=batch.error)
+            elif self.trouble is before:
+                if before is not None and before.error is not None:
+                    log.warning("pings can be stored again")
+                self.trouble = None
             batch.done.set()
         self._writing = None
+
+
+def _attempt(append: Callable[[Sequence[bytes]], None], records: Sequence[bytes]) -> Exception | None:
+    """The error, if any: raised in the pool's thread it would be printed for every batch."""
+    try:
+        append(records)
+    except Exception as error:  # noqa: BLE001  # every kind of failure belongs to the requests of this batch
+        return error
+    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -14,16 +13,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from ingest import payload
 from ingest.commit import Committer
 from ingest.registry import Known, Registry
-from ingest.stamp import Stamps
 from rules import schedule
 from store.instant import iso
-from store.journal import JournalFull, encode
+from store.journal import JournalFull
 from store.model import Ns, Ping
 
 PREFIX = "/ping/"
 METHODS = ("GET", "HEAD", "POST", "PUT")
 
-log = logging.getLogger(__name__)
 _pings = Counter("lastbeat_pings", "Requests to ping URLs, by the status of the answer.", ["status"])
 _refused_metrics = Counter("lastbeat_metrics_refused", "Recorded pings whose metrics were refused.")
 
@@ -53,23 +50,15 @@ class Answer(NamedTuple):
     headers: tuple[tuple[str, str], ...] = _HEADERS
 
 
-class Trouble(NamedTuple):
-    """Why pings cannot be stored, and an instant before which all of them were."""
-
-    since: Ns
-    reason: str
-
-
 class PingEndpoint:
     """Answers requests under `/ping/`. Called in the worker's loop; waits for nothing but the group commit and unknown tokens."""
 
-    def __init__(self, registry: Registry, stamps: Stamps, committer: Committer) -> None:
+    def __init__(self, registry: Registry, committer: Committer, explained: Callable[[Exception], str] = str) -> None:
+        """`explained` says to people why a ping cannot be stored."""
         self._registry = registry
-        self._stamps = stamps
         self._committer = committer
+        self._explained = explained
         self._count: Callable[[int], None] = _counting()
-        # Set while pings cannot be stored; `ingest.listening` takes it back.
-        self.trouble: Trouble | None = None
 
     def answer(self, request: Request) -> Answer:
         answer = self._answer(request)
@@ -79,19 +68,19 @@ class PingEndpoint:
     def _answer(self, request: Request) -> Answer:
         if request.method not in METHODS:
             return _error(405, f"{request.method} is no way to ping; use {', '.join(METHODS)}", ("Allow", ", ".join(METHODS)))
-        try:
-            return self._take(request)
-        except (JournalFull, SQLAlchemyError, sqlite3.Error, OSError) as error:
-            return self._unstored(error)
-
-    def _take(self, request: Request) -> Answer:
         token = request.path[len(PREFIX) :].removesuffix("/")
-        known = self._registry.lookup(token) if "/" not in token else None
+        try:
+            known = self._registry.lookup(token) if "/" not in token else None
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+            self._committer.miss(error)
+            return self._unstored(error)
         if known is None:
             return Answer(404, _TEXT, b"not found")
         found = self._read(known, request)
-        at = self._stamps.next()  # and nothing that yields until the committer has it
-        self._committer.commit(at, encode(_ping(at, known, found, request)))
+        try:
+            at = self._committer.commit(lambda at: _ping(at, known, found, request))
+        except (JournalFull, sqlite3.Error, OSError) as error:
+            return self._unstored(error)
         if found.problem is not None:
             _refused_metrics.inc()
             return _refused(found.problem)
@@ -109,10 +98,7 @@ class PingEndpoint:
         return found
 
     def _unstored(self, error: Exception) -> Answer:
-        if self.trouble is None:
-            log.error("cannot store pings, answering 503: %s", error)
-            self.trouble = Trouble(self._committer.failed_at or self._stamps.mark(), str(error))
-        return _error(503, f"the ping cannot be stored now: {error}", ("Retry-After", str(_RETRY_SECONDS)))
+        return _error(503, self._explained(error), ("Retry-After", str(_RETRY_SECONDS)))
 
 
 def _ping(at: Ns, known: Known, found: payload.Payload, request: Request) -> Ping:

@@ -19,10 +19,10 @@ class Stamps:
         self._slot = slot
         self._last_us = -(-after // 1_000)
 
+    def now(self) -> Ns:
+        """The clock's time, which unlike a stamp may stand still or be repeated."""
+        return self._clock()
+
     def next(self) -> Ns:
         self._last_us = max(self._clock() // 1_000, self._last_us + 1)
         return self._last_us * 1_000 + self._slot
-
-    def mark(self) -> Ns:
-        """An instant behind every stamp given so far and before every stamp still to come."""
-        return self.next()

@@ -1,11 +1,48 @@
-"""The one place that reads the wall clock."""
+"""The one place that reads the clock of this machine."""
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Callable
 
-from store.model import Ns
+from store.model import SECOND, Ns
+
+log = logging.getLogger(__name__)
+
+_STEP = 2 * SECOND  # less than this is a clock being tuned, which the stamps bear
 
 
 def now() -> Ns:
+    """The wall clock, for whoever asks once."""
     return time.time_ns()
+
+
+def elapsed() -> Ns:
+    """Nanoseconds since the machine was started, those in which it slept included."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+class Clock:
+    """The wall clock, but one that never goes back: after a step backwards it goes on at its own pace until the other has caught up.
+
+    Deadlines and stamps are on its time, so that a stepped clock neither delays an alarm by the step nor invents one. A step forward is
+    followed at once; whoever compares two readings sees it as a time in which nothing was heard.
+    """
+
+    def __init__(self, after: Ns = 0, wall: Callable[[], Ns] = time.time_ns, elapsed: Callable[[], Ns] = elapsed) -> None:
+        """Starts behind `after`, the newest instant that an earlier process has seen."""
+        self._wall = wall
+        self._elapsed = elapsed
+        self._last = max(after, wall())
+        self._last_elapsed = elapsed()
+        self._behind = False
+
+    def __call__(self) -> Ns:
+        wall, passed = self._wall(), self._elapsed()
+        expected = self._last + passed - self._last_elapsed
+        behind = wall < expected - _STEP
+        if behind and not self._behind:
+            log.warning("the clock was put back by %.0f s; deadlines go on as if it had not been", (expected - wall) / SECOND)
+        self._last, self._last_elapsed, self._behind = expected if behind else wall, passed, behind
+        return self._last

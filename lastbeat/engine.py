@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from config.settings import Settings
-from lastbeat import clock
+from lastbeat.clock import Clock
 from lastbeat.driver import Step, drive
 from lastbeat.installation import open_control, open_points
 from lastbeat.places import Places
@@ -21,7 +21,7 @@ from rules.settle import Settle
 from store.deadletter import DeadLetters
 from store.inbox import Inbox
 from store.lock import FileLock
-from store.mark import Mark
+from store.mark import Mark, read_mark
 from store.model import Ns
 from store.points.embedded import EmbeddedPoints
 from store.retention import Retention
@@ -40,14 +40,15 @@ def run(settings: Settings) -> None:
     lock = FileLock(places.lock("engine"), patience=_LOCK_SECONDS)
     control = open_control(settings)
     points = open_points(settings)
-    inbox = Inbox(places.journals, settings.workers)
+    clock = Clock(after=read_mark(places.rules_mark) or 0)
+    inbox = Inbox(places.journals)
     settle = Settle(control, inbox, settings.base_url)
     overdue = Overdue(control, lambda: settle.watermark, settings.base_url)
     mark = Mark(places.rules_mark)
     senders_pool = ThreadPoolExecutor(_SENDERS, thread_name_prefix="send")
-    outbox = Outbox(control, senders, senders_pool, clock.now())
+    outbox = Outbox(control, senders, senders_pool, clock())
     dead = DeadLetters(places.dead_letters)
-    ship = Ship(control, Inbox(places.journals, settings.workers), points, dead)
+    ship = Ship(control, Inbox(places.journals), points, dead)
     shipping = [Step("ship", ship.step, 0.2)]
     if not isinstance(points, EmbeddedPoints):  # which needs no copy of what the control store has
         shipping.append(Step("states", ShipStates(control, points, dead).step, 1.0))
@@ -55,9 +56,8 @@ def run(settings: Settings) -> None:
     # Each line has a thread: what one waits for never holds up another.
     lines = [
         [
-            Step("settle", settle.step, _SETTLE_EVERY),
+            Step("settle", _marked(settle, mark), _SETTLE_EVERY),
             Step("overdue", overdue.step, settings.rules_interval),
-            Step("mark", _moved(mark), 1.0),
         ],
         shipping,
         [Step("outbox", outbox.step, 0.1)],
@@ -67,7 +67,7 @@ def run(settings: Settings) -> None:
         from lastbeat.grafana import Current  # loads grafanalib, for those who use it
 
         lines.append([Step("dashboards", Current(settings, control, settings.dashboards_dir).step, 5.0)])
-    threads = [threading.Thread(target=drive, args=(line, clock.now, stop), daemon=True, name=line[0].name) for line in lines]
+    threads = [threading.Thread(target=drive, args=(line, clock, stop), daemon=True, name=line[0].name) for line in lines]
     for thread in threads:
         thread.start()
     stop.wait()
@@ -78,12 +78,14 @@ def run(settings: Settings) -> None:
         part.close()
 
 
-def _moved(mark: Mark) -> Callable[[Ns], bool]:
-    """Says to `/readyz` that the rule loop moves."""
+def _marked(settle: Settle, mark: Mark) -> Callable[[Ns], bool]:
+    """Says to `/readyz` up to when everything is judged: it stands still when settle fails, and when no worker listens."""
 
     def step(now: Ns) -> bool:
-        mark.set(now)
-        return False
+        more = settle.step(now)
+        if settle.watermark is not None:
+            mark.set(settle.watermark)
+        return more
 
     return step
 

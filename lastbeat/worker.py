@@ -6,8 +6,11 @@ import logging
 import resource
 import signal
 import socket
+import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 
 import gevent
 from gevent.event import Event
@@ -19,14 +22,16 @@ from config.settings import Settings
 from ingest.commit import Committer
 from ingest.endpoint import PingEndpoint
 from ingest.http import Application, Front, Server
-from ingest.listening import EVERY, Listening, listened_until
+from ingest.listening import EVERY, Listening, missed
 from ingest.registry import Registry
 from ingest.stamp import Stamps
-from lastbeat import clock
+from ingest.trouble import explained
+from lastbeat.clock import Clock
 from lastbeat.driver import Step, drive
 from lastbeat.installation import open_control, open_points
 from lastbeat.places import Places
 from store.control import Control, offsets
+from store.inbox import lock_path, marks
 from store.journal import Journal
 from store.lock import FileLock
 from store.mark import read_mark
@@ -46,35 +51,51 @@ def run(settings: Settings, slot: int, listener: socket.socket) -> None:
     """Serve on `listener` until SIGTERM or until the parent is gone."""
     stop = _stop_event()
     places = Places(settings.data_dir)
-    lock = FileLock(places.lock(f"worker-{slot}"), patience=_LOCK_SECONDS)
+    lock = FileLock(lock_path(places.journals, slot), patience=_LOCK_SECONDS)
+    newest = max(marks(places.journals).values(), default=0)
+    clock = Clock(after=newest)
     control = open_control(settings)
-    journal = Journal(places.journal(slot), settings.journal_max_bytes)
+    journal = _open_journal(places.journal(slot), settings.journal_max_bytes)
     points = open_points(settings)
     # Threads of their own: however many pages are slow, a ping never waits for one.
     journal_thread, lookups, threads = ThreadPool(1), ThreadPool(2), ThreadPool(_THREADS)
-    committer = Committer(journal.append, journal_thread)
-    stamps = Stamps(clock.now, slot, after=listened_until(places.journals) or 0)
+    committer = Committer(journal.append, journal_thread, Stamps(clock, slot, after=newest), missed(places.journals, slot, clock()))
     registry = Registry(control, lookups)
-    pings = PingEndpoint(registry, stamps, committer)
-    listening = Listening(places.mark(slot), stamps, committer, pings)
+    pings = PingEndpoint(registry, committer, lambda error: explained(error, places.journals))
+    listening = Listening(places.journals, slot, committer)
+    listening.step(clock())  # what was missed is on record before the first ping
     pages: Future[Application] = Future()
     server = Server(listener, pings, Front(pings, pages.result, threads), _connection_limit())
-    listening.begin(clock.now())
     server.start()
-    threads.spawn(_load_pages, pages, settings, control, points, pings)
+    threads.spawn(_load_pages, pages, settings, control, points, committer, clock)
     steps = [
         Step("listening", listening.step, EVERY),
         Step("registry", _refresh(registry), 0.5),
         Step("prune", _prune(control, journal, journal_thread, lookups, slot), 1.0),
     ]
-    background = [gevent.spawn(drive, [step], clock.now, stop) for step in steps]
+    background = [gevent.spawn(drive, [step], clock, stop) for step in steps]
     stop.wait()
     server.drain(_DRAIN_SECONDS)
     gevent.joinall(background, timeout=_DRAIN_SECONDS)
-    listening.step(clock.now())  # so that the gap of a restart begins here
+    listening.step(clock())  # so that the gap of a restart begins here
     journal_thread.join()
-    for part in (journal, points, control, lock):
+    for part in (listening, journal, points, control, lock):
         part.close()
+
+
+def _open_journal(path: Path, max_bytes: int) -> Journal:
+    """The journal at `path`; one that cannot be read is set aside for people to look at, and a new one begun."""
+    try:
+        return Journal(path, max_bytes)
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            raise
+    aside = path.with_name(f"{path.name}.corrupt-{time.time_ns()}")
+    log.error("the journal %s is corrupt; it is kept as %s, and a new one begins", path, aside.name)
+    for part in ("", "-wal", "-shm"):
+        if (found := path.with_name(path.name + part)).exists():
+            found.rename(aside.with_name(aside.name + part))
+    return Journal(path, max_bytes)
 
 
 def _stop_event() -> Event:
@@ -92,10 +113,16 @@ def _stop_event() -> Event:
     return stop
 
 
-def _load_pages(ready: Future[Application], settings: Settings, control: Control, points: Points, pings: PingEndpoint) -> None:
+def _load_pages(
+    ready: Future[Application], settings: Settings, control: Control, points: Points, committer: Committer, clock: Clock
+) -> None:
     """API and pages take longer to load than all else, so pings are served already; requests for pages wait for this."""
+    places = Places(settings.data_dir)
 
-    mark = Places(settings.data_dir).rules_mark
+    def trouble() -> str | None:
+        known = committer.trouble
+        return explained(known.error, places.journals) if known is not None and known.error is not None else None
+
     try:
         from lastbeat.web import create_app
 
@@ -103,9 +130,9 @@ def _load_pages(ready: Future[Application], settings: Settings, control: Control
             settings,
             control,
             points,
-            clock.now,
-            trouble=lambda: pings.trouble.reason if pings.trouble else None,
-            rules_moved_at=lambda: read_mark(mark),
+            clock,
+            trouble=trouble,
+            rules_moved_at=lambda: read_mark(places.rules_mark),
         )
     except Exception as error:  # whoever asks for a page is told; pings go on
         log.exception("the pages cannot be loaded")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prometheus_client import Counter, Gauge
+
 from rules import ledger
 from rules.case import Case
 from store.control import Control, offsets, progress, verdicts

@@ -14,7 +14,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from rules import schedule as schedules
-from store.model import Beat, Gap, Ns, Schedule, ShownStatus
+from store.model import SECOND, Beat, Gap, Ns, Schedule, ShownStatus
+
+_AFTER_A_STALL: Ns = 1 * SECOND
 
 
 def pinged(beat: Beat, schedule: Schedule, at: Ns) -> Beat:
@@ -30,9 +32,15 @@ def missed(beat: Beat) -> Beat:
 
 
 def after_gap(beat: Beat, schedule: Schedule, gap: Gap) -> Beat:
-    """We were not listening while its ping was expected: it gets another chance (design: "Gaps")."""
+    """We were not listening while its ping was expected: it gets another chance (design: "Gaps").
+
+    After a mere stall the pings that waited for us come in a moment, so a deadline within it only waits for them.
+    """
     if beat.deadline is None or beat.expected_at is None:
         return beat
+    if gap.reason == "stall":
+        held = gap.end + _AFTER_A_STALL
+        return replace(beat, deadline=held) if gap.start <= beat.deadline < held else beat
     again = schedules.rearmed(schedule, beat.expected_at, gap.start, gap.end)
     if again is None:
         return beat

@@ -7,13 +7,18 @@ instant is the horizon. What lies behind it waits for the next read.
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from store.journal import JournalReader
+from store.lock import held
 from store.mark import read_mark
 from store.model import Gap, Ns, Record
+
+log = logging.getLogger(__name__)
 
 
 def journal_path(directory: Path, slot: int) -> Path:
@@ -22,6 +27,16 @@ def journal_path(directory: Path, slot: int) -> Path:
 
 def mark_path(directory: Path, slot: int) -> Path:
     return directory / f"{slot}.alive"
+
+
+def lock_path(directory: Path, slot: int) -> Path:
+    return directory / f"{slot}.lock"
+
+
+def marks(directory: Path) -> dict[int, Ns]:
+    """The mark of every worker that ever listened, by slot."""
+    found = {int(path.stem): read_mark(path) for path in directory.glob("*.alive") if path.stem.isdecimal()}
+    return {slot: mark for slot, mark in found.items() if mark is not None}
 
 
 class Intake(NamedTuple):
@@ -38,28 +53,45 @@ class Intake(NamedTuple):
 
 
 class Inbox:
-    """Reads the journals in `directory`. Slots from 0 to `workers` - 1 are served now; journals of others are only emptied."""
+    """Reads the journals in `directory`. A slot whose lock somebody holds is served; journals of others are only emptied."""
 
-    def __init__(self, directory: Path, workers: int) -> None:
+    def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._workers = workers
         self._open: dict[Path, JournalReader] = {}
+        self._unreadable: dict[Path, str] = {}
 
     def journals(self) -> list[JournalReader]:
-        """A reader for every journal that exists by now."""
+        """A reader for every journal that exists by now and can be read."""
         for path in sorted(self._directory.glob("*.db")):
+            reader = self._open.get(path)
+            if reader is not None and not reader.reads(path):  # another file has taken its place
+                reader.close()
+                del self._open[path]
             if path not in self._open:
-                try:
-                    self._open[path] = JournalReader(path)
-                except FileNotFoundError:
-                    continue  # its worker is only just making it
+                self._try(path)
         return list(self._open.values())
 
+    def _try(self, path: Path) -> None:
+        try:
+            self._open[path] = JournalReader(path)
+        except FileNotFoundError:
+            return  # its worker is only just making it
+        except sqlite3.Error as error:
+            if self._unreadable.get(path) != str(error):
+                log.error("the journal %s cannot be read and is passed over: %s", path, error)
+            self._unreadable[path] = str(error)
+        else:
+            self._unreadable.pop(path, None)
+
     def listened_until(self) -> Ns | None:
-        """The lowest mark of the serving workers; None while one has not begun."""
-        marks = [read_mark(mark_path(self._directory, slot)) for slot in range(self._workers)]
-        known = [mark for mark in marks if mark is not None]
-        return min(known) if len(known) == len(marks) else None
+        """The lowest mark of the workers that serve; None where none does, or one has never set a mark.
+
+        A dead worker has nothing left to commit, and its successor begins behind the newest mark of all.
+        """
+        known = marks(self._directory)
+        serving = [int(path.stem) for path in self._directory.glob("*.lock") if path.stem.isdecimal() and held(path)]
+        lowest = [known.get(slot) for slot in serving]
+        return min((mark for mark in lowest if mark is not None), default=None) if None not in lowest else None
 
     def take(self, offsets: Mapping[str, int], limit: int) -> Intake:
         """The next records behind `offsets` in order of receipt, about `limit` of them."""

@@ -80,9 +80,14 @@ class JournalReader:
         """Raises FileNotFoundError where the worker has not made its journal yet."""
         if not path.exists():
             raise FileNotFoundError(path)
+        self._inode = path.stat().st_ino
         self._db = sqlite3.connect(f"file:{path}?mode=rw", uri=True, isolation_level=None, check_same_thread=False, timeout=10)
         self._db.execute("PRAGMA query_only=1")
-        identity = self._identity()
+        try:
+            identity = self._identity()
+        except sqlite3.Error:
+            self._db.close()
+            raise
         if identity is None:
             self._db.close()
             raise FileNotFoundError(path)
@@ -91,9 +96,18 @@ class JournalReader:
     def _identity(self) -> str | None:
         try:
             row = self._db.execute("SELECT id FROM journal").fetchone()
-        except sqlite3.OperationalError:  # no such table: its worker has only just made the file
-            return None
+        except sqlite3.OperationalError as error:
+            if "no such table" not in str(error):
+                raise
+            return None  # its worker has only just made the file
         return str(row[0]) if row else None
+
+    def reads(self, path: Path) -> bool:
+        """Whether this reader's file is still the one at `path`."""
+        try:
+            return path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            return False
 
     def read(self, after: int, limit: int) -> list[tuple[int, Record]]:
         """Up to `limit` records behind sequence number `after`, oldest first, each with its sequence number."""

@@ -51,7 +51,7 @@ def measure(control: Control, journals: Path) -> Lag:
     with control.read() as connection:
         shipped = offsets.load(connection, "ship")
         found = trouble(connection)
-    inbox = Inbox(journals, 0)
+    inbox = Inbox(journals)
     rows, instants = 0, []
     for journal in inbox.journals():
         passed = shipped.get(journal.id, 0)

@@ -16,6 +16,21 @@ class Locked(Exception):
         self.holder = holder
 
 
+def held(path: Path) -> bool:
+    """Whether some process holds the lock file at `path`."""
+    try:
+        probe = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(probe, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(probe)
+    return False
+
+
 class FileLock:
     """Held from construction until `close` or the death of this process."""
 

@@ -19,6 +19,8 @@ class Mark:
 
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
+        if os.fstat(self._fd).st_size > _WIDTH:  # what somebody else left there would stand behind every mark
+            os.ftruncate(self._fd, _WIDTH)
 
     def set(self, at: Ns) -> None:
         os.pwrite(self._fd, b"%0*d" % (_WIDTH, at), 0)

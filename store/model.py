@@ -43,13 +43,17 @@ class Ping(msgspec.Struct, frozen=True, array_like=True, tag="p", gc=False):
     user_agent: str | None = None
 
 
+# A restart, pings that could not be stored, a machine that slept (or whose clock was put forward), a worker that was held up for a moment.
+GapReason = Literal["restart", "not_stored", "suspend", "stall"]
+
+
 class Gap(msgspec.Struct, frozen=True, array_like=True, tag="g", gc=False):
     """We were not listening from `start` to `end`; `at` is the stamp that orders it among the pings."""
 
     at: Ns
     start: Ns
     end: Ns
-    reason: str
+    reason: GapReason
 
 
 Record = Ping | Gap

@@ -1,65 +1,182 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import gevent
 import pytest
 from gevent.event import Event
-from gevent.threadpool import ThreadPool
 
-from ingest.commit import Committer
+from ingest.commit import Committer, Trouble
+from ingest.stamp import Stamps
+from store.journal import decode
+from store.model import SECOND, Gap, Ns, Ping, Record
 
 
 class Disk:
-    """Takes batches one at a time, each only when the test lets it through."""
+    """Keeps batches, or refuses them while `broken`; stands for the thread too, so that a test can hold it."""
 
     def __init__(self) -> None:
-        self.batches: list[list[bytes]] = []
+        self.batches: list[list[Record]] = []
         self.broken = False
+        self.failures = 0
+        self.free = Event()
+        self.free.set()
 
     def append(self, records: Sequence[bytes]) -> None:
-        self.batches.append(list(records))
-        if self.broken:
+        if self.broken or self.failures:
+            self.failures -= not self.broken
             raise OSError("no space left on device")
+        self.batches.append([decode(record) for record in records])
+
+    def apply(self, work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        gevent.sleep(0)
+        self.free.wait()
+        return work(*arguments)
+
+    @property
+    def records(self) -> list[Record]:
+        return [record for batch in self.batches for record in batch]
+
+
+class Worker:
+    """A committer on a clock that the test moves, in seconds."""
+
+    def __init__(self, missed: Trouble | None = None, at: float = 100) -> None:
+        self.now = at
+        self.disk = Disk()
+        stamps = Stamps(lambda: round(self.now * SECOND), 0)
+        self.committer = Committer(self.disk.append, self.disk, stamps, missed)  # type: ignore[arg-type]  # all of a pool that is used
+
+    def ping(self, monitor: str = "m") -> Ns:
+        return self.committer.commit(lambda at: Ping(at, monitor))
+
+    def mark(self, at: float) -> float:
+        self.now = at
+        return self.committer.mark() / SECOND
+
+    @property
+    def troubled(self) -> bool:
+        return self.committer.trouble is not None
+
+    def gaps(self) -> list[tuple[float, float, str]]:
+        return [(g.start / SECOND, g.end / SECOND, g.reason) for g in self.disk.records if isinstance(g, Gap)]
+
+
+def about(seconds: float) -> Any:
+    return pytest.approx(seconds, abs=0.001)
 
 
 def test_requests_that_come_while_one_is_written_share_the_next_commit() -> None:
-    disk, thread = Disk(), ThreadPool(1)
-    committer = Committer(disk.append, thread)
-    waiting = [gevent.spawn(committer.commit, n, b"%d" % n) for n in range(10)]
-    gevent.joinall(waiting, raise_error=True, timeout=5)
-    assert disk.batches[0][0] == b"0"
-    assert len(disk.batches) <= 2
-    assert [record for batch in disk.batches for record in batch] == [b"%d" % n for n in range(10)]
-    assert committer.oldest() is None
-
-
-def test_the_oldest_record_that_is_not_durable_is_known() -> None:
-    begun, let_go = Event(), Event()
-
-    class Pool:
-        def apply(self, function: object, arguments: object) -> None:
-            begun.set()
-            let_go.wait()
-
-    committer = Committer(Disk().append, Pool())  # type: ignore[arg-type]  # all of a pool that is used
-    gevent.spawn(committer.commit, 5, b"a")
-    begun.wait()
-    gevent.spawn(committer.commit, 9, b"b")
-    gevent.sleep(0)
-    assert committer.oldest() == 5
-    let_go.set()
+    worker = Worker()
+    worker.disk.free.clear()
+    first = gevent.spawn(worker.ping, "first")
     gevent.sleep(0.01)
-    assert committer.oldest() is None
+    waiting = [gevent.spawn(worker.ping, f"m{n}") for n in range(10)]
+    gevent.sleep(0.01)
+    worker.disk.free.set()
+    gevent.joinall([first, *waiting], raise_error=True, timeout=5)
+    assert [len(batch) for batch in worker.disk.batches] == [1, 10]
+    stamps = [record.at for record in worker.disk.records]
+    assert stamps == sorted(set(stamps))
 
 
-def test_a_failed_commit_fails_its_own_requests_and_no_others() -> None:
-    disk = Disk()
-    committer = Committer(disk.append, ThreadPool(1))
-    disk.broken = True
+def test_the_mark_stays_before_what_is_not_durable_yet() -> None:
+    worker = Worker()
+    worker.disk.free.clear()
+    ping = gevent.spawn(worker.ping)
+    gevent.sleep(0.01)
+    worker.now = 100.2
+    assert worker.committer.mark() < round(100.1 * SECOND)
+    worker.disk.free.set()
+    at = ping.get()
+    assert worker.committer.mark() > at
+
+
+def test_a_mark_of_an_idle_worker_writes_nothing() -> None:
+    worker = Worker()
+    assert [worker.mark(100 + n / 4) for n in range(8)] == [about(100 + n / 4) for n in range(8)]
+    assert worker.disk.batches == []
+
+
+def test_what_was_missed_before_the_start_is_on_record_ahead_of_the_first_ping() -> None:
+    worker = Worker(Trouble(50 * SECOND, "restart"))
+    worker.ping()
+    gap, ping = worker.disk.records
+    assert isinstance(gap, Gap)
+    assert (gap.start, gap.end / SECOND, gap.reason) == (50 * SECOND, about(100), "restart")
+    assert gap.at < ping.at
+    worker.ping()
+    assert len(worker.gaps()) == 1
+
+
+def test_without_a_ping_the_mark_puts_it_on_record() -> None:
+    worker = Worker(Trouble(50 * SECOND, "restart", until=51 * SECOND))
+    assert worker.mark(100) == about(100)
+    assert worker.gaps() == [(50, 51, "restart")]
+
+
+@pytest.mark.parametrize(("length", "reason"), [(1.5, "stall"), (9, "stall"), (11, "suspend"), (3_600, "suspend")])
+def test_no_ping_overtakes_the_stall_before_it(length: float, reason: str) -> None:
+    worker = Worker()
+    worker.mark(100)
+    worker.now = 100 + length
+    worker.ping()
+    gap, ping = worker.disk.records
+    assert worker.gaps() == [(100, 100 + length, reason)]
+    assert gap.at < ping.at
+
+
+def test_short_pauses_are_none() -> None:
+    worker = Worker()
+    for at in (100.9, 101.8, 102.7):
+        worker.mark(at)
+    assert worker.gaps() == []
+
+
+def test_while_pings_cannot_be_stored_the_mark_stands_still_and_the_gap_comes_before_the_next_ping() -> None:
+    worker = Worker()
+    worker.ping()
+    worker.disk.broken = True
+    worker.now = 103
+    worker.mark(103)
     with pytest.raises(OSError, match="no space left"):
-        committer.commit(3, b"lost")
-    assert committer.failed_at == 3
-    disk.broken = False
-    committer.commit(4, b"kept")
-    assert committer.failed_at is None
+        worker.ping()
+    for at in (104.0, 104.5, 105.0, 105.5):
+        assert worker.mark(at) == about(103)
+    with pytest.raises(OSError, match="no space left"):
+        worker.ping()
+    assert worker.troubled
+    worker.disk.broken = False
+    worker.now = 106
+    at = worker.ping()
+    refused = [g for g in worker.gaps() if g[2] == "not_stored"]
+    assert refused == [(about(103), about(106), "not_stored")]
+    assert worker.disk.records[-1].at == at
+    assert not worker.troubled
+    assert worker.mark(106.1) == about(106.1)
+
+
+def test_a_batch_that_gathered_while_one_failed_has_the_gap_in_front() -> None:
+    worker = Worker()
+    worker.disk.free.clear()
+    worker.disk.failures = 1
+    lost = gevent.spawn(worker.ping, "lost")
+    gevent.sleep(0.01)
+    worker.now = 100.5
+    kept = gevent.spawn(worker.ping, "kept")
+    gevent.sleep(0.01)
+    worker.disk.free.set()
+    gevent.joinall([lost, kept], timeout=5)
+    assert isinstance(lost.exception, OSError)
+    gap, ping = worker.disk.records
+    assert gap.at < ping.at == kept.value
+    assert worker.gaps() == [(about(100), about(100.5), "not_stored")]
+
+
+def test_a_ping_refused_for_another_reason_is_missed_too() -> None:
+    worker = Worker()
+    worker.committer.miss(OSError("the control store is away"))
+    worker.mark(100.2)
+    assert worker.gaps() == [(about(100), about(100.2), "not_stored")]
+    assert not worker.troubled

@@ -35,8 +35,8 @@ class Site:
         self.world = World(root)
         self.job: Monitor = self.world.monitor(name="nightly")
         threads = ThreadPool(2)
-        committer = Committer(self.world.journals[0].append, ThreadPool(1))
-        self.pings = PingEndpoint(Registry(self.world.control, threads), Stamps(lambda: START, 0), committer)
+        self.committer = Committer(self.world.journals[0].append, ThreadPool(1), Stamps(lambda: START, 0))
+        self.pings = PingEndpoint(Registry(self.world.control, threads), self.committer)
         listener = socket.create_server(("127.0.0.1", 0))
         self.address = listener.getsockname()
         self.server = Server(listener, self.pings, Front(self.pings, lambda: _pages, threads), connections=100)
@@ -190,7 +190,7 @@ def test_a_full_disk_is_503_and_never_404(site: Site) -> None:
     answer = site.talk(b"GET " + site.path + b" HTTP/1.1\r\nHost: x\r\n" + CLOSE)
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"Retry-After: 5\r\n" in answer
-    assert site.pings.trouble is not None
+    assert site.committer.trouble is not None
 
 
 def test_a_request_for_a_page_brings_its_body_along(site: Site) -> None:

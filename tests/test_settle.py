@@ -11,6 +11,7 @@ from world import START, World
 from rules import ledger
 from store.control import history, metric_keys, monitors, offsets
 from store.control.tables import outbox
+from store.journal import Journal
 from store.model import MetricKey, Ping
 
 
@@ -143,6 +144,57 @@ def test_our_restart_gives_short_monitors_another_chance(world: World) -> None:
     assert world.events() == []
     world.run(391)
     assert world.events() == ["monitor_down"]
+
+
+def test_after_a_mere_stall_a_deadline_waits_a_moment_for_the_pings_that_waited(world: World) -> None:
+    waiting, dead, later = world.monitor(interval=60, grace=2), world.monitor(interval=60, grace=3), world.monitor(interval=60, grace=30)
+    for job in (waiting, dead, later):
+        world.ping(job, 0)
+    world.run(60)
+    world.gap(61, 65, "stall")
+    world.ping(waiting, 65.1)
+    world.run(65.9)
+    assert world.events() == []
+    assert world.beat(later).deadline == world.at(90)
+    world.run(66.1)
+    assert (world.beat(dead).status, world.beat(dead).down_since) == ("down", world.at(66))
+
+
+def test_a_dead_worker_holds_up_nobody(tmp_path: Path) -> None:
+    world = World(tmp_path, workers=2)
+    job = world.monitor(interval=60, grace=30)
+    world.ping(job, 10, slot=1)
+    world.run(11)
+    world.locks[1].close()
+    world.marks[0].set(world.at(200))
+    world.tick(200)
+    assert world.beat(job).status == "down"
+    world.locks.pop()
+    world.close()
+
+
+def test_a_file_that_is_no_journal_is_passed_over_and_said_once(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    (world.inboxes / "9.db").write_bytes(b"this is not a database, whatever its name says" * 100)
+    job = world.monitor()
+    world.ping(job, 10)
+    world.run(11)
+    world.run(12)
+    assert world.beat(job).status == "up"
+    assert [record.message.count("9.db cannot be read") for record in caplog.records] == [1]
+
+
+def test_a_journal_that_took_anothers_place_is_read_from_its_beginning(world: World) -> None:
+    job = world.monitor()
+    for n in range(5):
+        world.ping(job, n)
+    world.run(10)
+    world.journals[0].close()
+    for path in world.inboxes.glob("0.db*"):
+        path.unlink()
+    world.journals[0] = Journal(world.inboxes / "0.db", 1 << 30)
+    world.ping(job, 20)
+    world.run(21)
+    assert world.beat(job).last_ping_at == world.at(20)
 
 
 def test_a_gap_leaves_a_daily_job_unverified_until_its_next_turn(world: World) -> None:

@@ -55,7 +55,7 @@ class Harbour:
 
     def restart(self) -> None:
         self.dead = DeadLetters(self.letters)
-        inbox = Inbox(self.world.inboxes, 1)
+        inbox = Inbox(self.world.inboxes)
         self.ship = Ship(self.world.control, inbox, self.shelf, self.dead)  # type: ignore[arg-type]  # it is not read here
         self.states = ShipStates(self.world.control, self.shelf, self.dead)
 

@@ -16,10 +16,11 @@ from rules.settle import Settle
 from store.control import Control, alerts, channels, monitors, projects
 from store.control.migrate import migrate
 from store.control.tables import outbox
-from store.inbox import Inbox, journal_path, mark_path
+from store.inbox import Inbox, journal_path, lock_path, mark_path
 from store.journal import Journal, encode
+from store.lock import FileLock
 from store.mark import Mark
-from store.model import SECOND, Alert, Beat, Channel, Gap, Monitor, Ns, Ping, Record, Schedule, new_id
+from store.model import SECOND, Alert, Beat, Channel, Gap, GapReason, Monitor, Ns, Ping, Record, Schedule, new_id
 
 START: Ns = 1_700_000_000 * SECOND
 BASE_URL = "https://lastbeat.test"
@@ -49,12 +50,13 @@ class World:
         with self.control.begin() as connection:
             self.project = projects.create(connection, "default", "unlimited", START)
         self.journals = [Journal(journal_path(self.inboxes, slot), 1 << 30) for slot in range(workers)]
+        self.locks = [FileLock(lock_path(self.inboxes, slot)) for slot in range(workers)]
         self.marks = [Mark(mark_path(self.inboxes, slot)) for slot in range(workers)]
         self.restart()
 
     def restart(self) -> None:
         """The engine forgets all it had in memory."""
-        self.inbox = Inbox(self.inboxes, len(self.journals))
+        self.inbox = Inbox(self.inboxes)
         self.settle = Settle(self.control, self.inbox, BASE_URL)
         self.overdue = Overdue(self.control, lambda: self.settle.watermark, BASE_URL)
 
@@ -84,8 +86,8 @@ class World:
     def ping(self, monitor: Monitor, seconds: float, slot: int = 0, **fields: Any) -> None:
         self.put(Ping(self.at(seconds), monitor.id, **fields), slot)
 
-    def gap(self, start: float, end: float, slot: int = 0) -> None:
-        self.put(Gap(self.at(end), self.at(start), self.at(end), "restart"), slot)
+    def gap(self, start: float, end: float, reason: GapReason = "restart") -> None:
+        self.put(Gap(self.at(end), self.at(start), self.at(end), reason))
 
     def put(self, record: Record, slot: int = 0) -> None:
         self.journals[slot].append([encode(record)])
@@ -129,4 +131,6 @@ class World:
             journal.close()
         for mark in self.marks:
             mark.close()
+        for lock in self.locks:
+            lock.close()
         self.control.close()

@@ -51,6 +51,9 @@ def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
 
     A ping may come before `expected_at` by a tenth of the interval, and by five minutes at the most.
     """
+    if gap.reason == "stall":
+        within = beats.c.deadline.between(gap.start, gap.end + SECOND) & (beats.c.monitor_id > behind)
+        return list(connection.execute(select(beats.c.monitor_id).where(within).order_by(beats.c.monitor_id)).scalars())
     waiting = beats.c.deadline.is_not(None) & (beats.c.deadline >= gap.start) & (beats.c.expected_at <= gap.end + 300 * SECOND)
     early = monitors.c.cron.is_not(None) | (beats.c.expected_at - monitors.c.interval * (SECOND // 10) <= gap.end)
     query = select(beats.c.monitor_id).join(monitors).where(waiting, early, monitors.c.deleted_at.is_(None), beats.c.monitor_id > behind)

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from lastbeat.clock import Clock
+from store.model import SECOND
+
+
+class Machine:
+    def __init__(self) -> None:
+        self.wall = 1_000 * SECOND
+        self.up = 5 * SECOND
+
+    def passes(self, seconds: float, step: float = 0) -> None:
+        self.up += round(seconds * SECOND)
+        self.wall += round((seconds + step) * SECOND)
+
+    def clock(self, after: int = 0) -> Clock:
+        return Clock(after, lambda: self.wall, lambda: self.up)
+
+
+def test_it_is_the_wall_clock() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    machine.passes(60)
+    assert clock() == machine.wall
+
+
+def test_a_step_back_leaves_it_going_at_its_own_pace_until_the_other_has_caught_up() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    machine.passes(10, step=-3_600)
+    assert clock() == 1_010 * SECOND
+    machine.passes(60)
+    assert clock() == 1_070 * SECOND
+    machine.passes(1, step=3_600)
+    assert clock() == machine.wall == 1_071 * SECOND
+
+
+def test_a_step_forward_is_followed_at_once() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    machine.passes(1, step=3_600)
+    assert clock() == machine.wall
+
+
+def test_a_clock_being_tuned_is_followed_both_ways() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    machine.passes(10, step=-0.5)
+    assert clock() == machine.wall
+
+
+def test_after_a_restart_it_does_not_begin_before_what_was_seen() -> None:
+    machine = Machine()
+    clock = machine.clock(after=5_000 * SECOND)
+    machine.passes(10)
+    assert clock() == 5_010 * SECOND
