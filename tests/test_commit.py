@@ -55,7 +55,6 @@ class Worker:
         self.now = at
         return self.committer.mark() / SECOND
 
-    @property
     def troubled(self) -> bool:
         return self.committer.trouble is not None
 
@@ -146,14 +145,14 @@ def test_while_pings_cannot_be_stored_the_mark_stands_still_and_the_gap_comes_be
         assert worker.mark(at) == about(103)
     with pytest.raises(OSError, match="no space left"):
         worker.ping()
-    assert worker.troubled
+    assert worker.troubled()
     worker.disk.broken = False
     worker.now = 106
     at = worker.ping()
     refused = [g for g in worker.gaps() if g[2] == "not_stored"]
     assert refused == [(about(103), about(106), "not_stored")]
     assert worker.disk.records[-1].at == at
-    assert not worker.troubled
+    assert not worker.troubled()
     assert worker.mark(106.1) == about(106.1)
 
 
@@ -179,4 +178,4 @@ def test_a_ping_refused_for_another_reason_is_missed_too() -> None:
     worker.committer.miss(OSError("the control store is away"))
     worker.mark(100.2)
     assert worker.gaps() == [(about(100), about(100.2), "not_stored")]
-    assert not worker.troubled
+    assert not worker.troubled()
