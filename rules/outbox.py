@@ -42,7 +42,7 @@ class Outbox:
         """One round; True when it moved anything."""
         landed = [flight for flight in self._flying if flight.done()]
         with self._control.read() as connection:
-            due = len(self._flying) - len(landed) < _AT_ONCE and outbox.due(connection, now)
+            due = len(self._flying) - len(landed) < _AT_ONCE and outbox.due(connection, now, self._in_the_air())
         if not landed and not due:
             return False
         with self._control.begin() as connection:
@@ -60,32 +60,36 @@ class Outbox:
         taken: list[tuple[Notice, Channel]] = []
         while len(self._flying) - leaving + len(taken) < _AT_ONCE:
             full = [channel_id for channel_id, number in busy.items() if number >= _AT_ONCE_PER_CHANNEL]
-            notice = outbox.claim(connection, now, _LEASE, except_channels=full)
+            notice = outbox.claim(connection, now, _LEASE, full, self._in_the_air())
             if notice is None:
                 break
             busy[notice.channel_id] += 1
             taken.append((notice, channels.among(connection, [notice.channel_id])[notice.channel_id]))
         return taken
 
+    def _in_the_air(self) -> list[str]:
+        # Their leases are ours: one that ran out, or over which the clock was set forward, does not make us send twice.
+        return [notice.id for notice, _ in self._flying.values()]
+
     def _send(self, notice: Notice, channel: Channel) -> None:
         self._senders[channel.type].send(channel.config, Message(notice.id, notice.event, notice.created_at, notice.payload))
 
     def _note(self, connection: Connection, flight: Future[None], notice: Notice, channel: Channel, now: Ns) -> None:
         error = flight.exception()
-        outcome = "sent" if error is None else "failed"
+        outcome, number = "sent" if error is None else "failed", 1
         if error is None:
-            outbox.sent(connection, notice.id, now)
+            outbox.sent(connection, notice, now)
         elif self._hopeless(error, notice, now):
             outcome = "dead"
             log.error("gave up telling channel %r (%s) of %s %s: %s", channel.name, channel.id, notice.event, notice.id, error)
-            outbox.give_up(connection, notice.id, str(error))
+            number = outbox.give_up(connection, notice, str(error))
         else:
             log.warning("channel %r (%s) did not take %s %s: %s", channel.name, channel.id, notice.event, notice.id, error)
             after = error.retry_after if isinstance(error, Undelivered) else None
             jitter = random.random()  # noqa: S311  # spreads retries, protects nothing
-            outbox.retry(connection, notice.id, backoff.next_attempt(notice.attempts, now, jitter, after), str(error))
+            outbox.retry(connection, notice, backoff.next_attempt(notice.attempts, now, jitter, after), str(error))
         channels.note_delivery(connection, channel.id, None if error is None else str(error), now)
-        _outcomes.labels(channel.type, outcome).inc()
+        _outcomes.labels(channel.type, outcome).inc(number)
 
     @staticmethod
     def _hopeless(error: BaseException, notice: Notice, now: Ns) -> bool:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -9,6 +9,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
 from world import START, World
 
 from rules import status
@@ -138,35 +139,54 @@ def _notice(channel_id: str, incident: str, sequence: int) -> Notice:
     return Notice(new_id("msg"), channel_id, incident, sequence, "test", {}, START)
 
 
+def _claimed(connection: Connection, seconds: float, except_channels: Sequence[str] = (), except_notices: Sequence[str] = ()) -> Notice:
+    notice = outbox.claim(connection, START + round(seconds * SECOND), 60 * SECOND, except_channels, except_notices)
+    assert notice is not None
+    return notice
+
+
 def test_a_recovery_is_not_claimed_before_its_alarm_is_out(world: World) -> None:
     channel, other = world.channel(), world.channel()
     alarm, recovery, elsewhere = _notice(channel.id, "inc_1", 1), _notice(channel.id, "inc_1", 2), _notice(other.id, "inc_1", 2)
     with world.control.begin() as connection:
         outbox.add(connection, [alarm, recovery, elsewhere])
-        claimed = [outbox.claim(connection, START, 60 * SECOND) for _ in range(3)]
-        assert [notice and notice.id for notice in claimed] == [alarm.id, elsewhere.id, None]
-        outbox.retry(connection, alarm.id, START + 5 * SECOND, "refused")
+        first = _claimed(connection, 0)
+        assert (first.id, _claimed(connection, 0).id) == (alarm.id, elsewhere.id)
+        assert outbox.claim(connection, START, 60 * SECOND) is None
+        outbox.retry(connection, first, START + 5 * SECOND, "refused")
         assert outbox.claim(connection, START + 1, 60 * SECOND) is None
-        again = outbox.claim(connection, START + 5 * SECOND, 60 * SECOND)
-        assert again is not None
+        again = _claimed(connection, 5)
         assert (again.id, again.attempts) == (alarm.id, 2)
-        outbox.sent(connection, alarm.id, START)
-        last = outbox.claim(connection, START + 6 * SECOND, 60 * SECOND)
-        assert last is not None
-        assert last.id == recovery.id
+        outbox.sent(connection, again, START)
+        assert _claimed(connection, 6).id == recovery.id
 
 
 def test_a_lease_runs_out_or_is_released(world: World) -> None:
     channel = world.channel()
     with world.control.begin() as connection:
         outbox.add(connection, [_notice(channel.id, "inc_1", 1)])
-        assert outbox.claim(connection, START, 60 * SECOND) is not None
+        _claimed(connection, 0)
         assert outbox.claim(connection, START + 59 * SECOND, 60 * SECOND) is None
-        assert outbox.claim(connection, START + 60 * SECOND, 60 * SECOND) is not None
+        _claimed(connection, 60)
         outbox.release(connection, START + 61 * SECOND)
-        assert outbox.claim(connection, START + 61 * SECOND, 60 * SECOND) is not None
-        assert outbox.claim(connection, START + 62 * SECOND, 60 * SECOND, except_channels=[channel.id]) is None
+        claimed = _claimed(connection, 61)
+        assert outbox.claim(connection, START + 200 * SECOND, 60 * SECOND, except_channels=[channel.id]) is None
+        assert outbox.claim(connection, START + 200 * SECOND, 60 * SECOND, except_notices=[claimed.id]) is None
         assert outbox.depth(connection) == {"inflight": 1}
+
+
+def test_who_lost_a_notice_to_another_sender_says_nothing_of_it_any_more(world: World) -> None:
+    channel = world.channel()
+    with world.control.begin() as connection:
+        outbox.add(connection, [_notice(channel.id, "inc_1", 1), _notice(channel.id, "inc_1", 2)])
+        lost, taken = _claimed(connection, 0), _claimed(connection, 60)
+        assert lost.id == taken.id
+        outbox.retry(connection, lost, START, "no answer")
+        assert outbox.give_up(connection, lost, "no answer") == 0
+        assert outbox.depth(connection) == {"inflight": 1, "pending": 1}
+        outbox.sent(connection, taken, START)
+        outbox.retry(connection, taken, START, "too late")
+        assert outbox.depth(connection) == {"sent": 1, "pending": 1}
 
 
 @pytest.mark.parametrize(

@@ -61,11 +61,19 @@ class Office:
             store.add(connection, [notice])
         return notice.id
 
+    def start(self, at: float) -> None:
+        """Start what is due and let it land, with nobody noting how it went."""
+        self.sender.step(self.world.at(at))
+        self.land()
+
+    def land(self) -> None:
+        for flight in list(self.sender._flying):
+            flight.exception(10)
+
     def run(self, at: float) -> None:
         """Start what is due, let it land, and note how it went."""
         while self.sender.step(self.world.at(at)):
-            for flight in list(self.sender._flying):
-                flight.exception(10)
+            self.land()
 
     def rows(self) -> dict[str, Any]:
         with self.world.control.read() as connection:
@@ -119,17 +127,44 @@ def test_the_receivers_own_wish_to_wait_is_granted(office: Office) -> None:
     assert office.rows()[said].next_at == office.world.at(120)
 
 
-def test_a_refusal_for_good_is_set_aside_with_its_reason_and_lets_the_next_pass(office: Office) -> None:
+def test_a_refusal_for_good_is_set_aside_with_its_reason_and_holds_up_nobody_else(office: Office) -> None:
     channel = office.world.channel()
-    first, second = office.say(channel, "inc_1"), office.say(channel, "inc_1")
+    first, other = office.say(channel), office.say(channel, "inc_1")
     office.receiver.trouble[channel.config["url"]] = Undelivered("the receiver answered 404", permanent=True)
-    office.sender.step(office.world.at(0))
-    for flight in list(office.sender._flying):
-        flight.exception(10)
+    office.start(0)
+    office.receiver.trouble.clear()
+    third = office.say(channel)
+    office.run(1)
+    rows = office.rows()
+    assert [(rows[i].state, rows[i].last_error) for i in (first, other)] == [("dead", "the receiver answered 404")] * 2
+    assert rows[third].state == "sent"
+
+
+def test_the_recovery_of_an_alarm_that_nobody_heard_is_not_sent(office: Office) -> None:
+    channel, other = office.world.channel(), office.world.channel()
+    alarm, recovery = office.say(channel, "inc_1"), office.say(channel, "inc_1")
+    elsewhere = office.say(other, "inc_1", at=1)
+    office.receiver.trouble[channel.config["url"]] = Undelivered("the receiver answered 404", permanent=True)
+    office.start(0)
     office.receiver.trouble.clear()
     office.run(1)
     rows = office.rows()
-    assert (rows[first].state, rows[first].last_error, rows[second].state) == ("dead", "the receiver answered 404", "sent")
+    assert rows[alarm].state == rows[recovery].state == "dead"
+    assert rows[recovery].last_error == "the message before it could not be delivered: the receiver answered 404"
+    assert rows[elsewhere].state == "sent"
+
+
+def test_what_is_still_being_sent_is_not_sent_again_when_its_lease_runs_out(office: Office) -> None:
+    channel = office.world.channel()
+    alarm, recovery = office.say(channel, "inc_1"), office.say(channel, "inc_1")
+    office.receiver.open.clear()
+    office.sender.step(office.world.at(0))
+    assert office.sender.step(office.world.at(61)) is False  # or the clock was set forward
+    assert len(office.sender._flying) == 1
+    office.receiver.open.set()
+    office.land()
+    office.run(62)
+    assert office.receiver.got == [alarm, recovery]
 
 
 def test_after_a_day_of_failing_it_is_given_up(office: Office) -> None:
@@ -161,9 +196,7 @@ def test_a_receiver_that_hangs_holds_up_nobody_else(office: Office) -> None:
 
 def test_a_crash_between_sending_and_noting_sends_again_under_the_same_id(office: Office) -> None:
     said = office.say(office.world.channel())
-    office.sender.step(office.world.at(0))
-    for flight in list(office.sender._flying):
-        flight.exception(10)
+    office.start(0)
     office.sender = office.new_sender()  # the old one dies before it notes anything
     office.run(1)
     assert office.receiver.got == [said, said]

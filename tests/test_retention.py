@@ -31,7 +31,7 @@ def retention(world: World, tmp_path: Path) -> Iterator[Retention]:
 def _deliver(world: World, at: float) -> None:
     with world.control.begin() as connection:
         while notice := outbox.claim(connection, world.at(at), 60 * SECOND):
-            outbox.sent(connection, notice.id, world.at(at))
+            outbox.sent(connection, notice, world.at(at))
 
 
 def _forget(world: World, retention: Retention, day: float) -> None:

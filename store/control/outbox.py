@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from store.control.tables import incidents, outbox
 from store.model import Notice, Ns
@@ -26,8 +26,10 @@ def add(connection: Connection, notices: Iterable[Notice]) -> None:
         connection.execute(insert(outbox), rows)
 
 
-def claim(connection: Connection, now: Ns, lease: Ns, except_channels: Sequence[str] = ()) -> Notice | None:
-    """Take the notice that is due longest for `lease` ns, of channels other than `except_channels`; None when none is due.
+def claim(
+    connection: Connection, now: Ns, lease: Ns, except_channels: Sequence[str] = (), except_notices: Sequence[str] = ()
+) -> Notice | None:
+    """Take the notice that is due longest for `lease` ns, but for the excepted ones; None when none is due.
 
     Of one incident and channel only the oldest unsent notice is ever due: a recovery waits until its alarm is out.
     """
@@ -38,32 +40,41 @@ def claim(connection: Connection, now: Ns, lease: Ns, except_channels: Sequence[
         .where(older.c.number < outbox.c.number, older.c.state.in_(_WAITING))
         .exists()
     )
-    due = select(outbox).where(outbox.c.state.in_(_WAITING), outbox.c.next_at <= now, ~blocked, outbox.c.channel_id.not_in(except_channels))
-    row = connection.execute(due.order_by(outbox.c.next_at, outbox.c.number).limit(1)).mappings().first()
+    query = _due(select(outbox), now, except_notices).where(~blocked, outbox.c.channel_id.not_in(except_channels))
+    row = connection.execute(query.order_by(outbox.c.next_at, outbox.c.number).limit(1)).mappings().first()
     if row is None:
         return None
-    attempts = row["attempts"] + 1
-    _settle(connection, row["id"], state="inflight", next_at=now + lease, attempts=attempts)
-    return Notice(**{f: row[f] for f in Notice.__struct_fields__} | {"attempts": attempts})
+    taken = {"state": "inflight", "next_at": now + lease, "attempts": row["attempts"] + 1}
+    connection.execute(update(outbox).where(outbox.c.id == row["id"]).values(taken))
+    claimed = {**row, **taken}
+    return Notice(**{f: claimed[f] for f in Notice.__struct_fields__})
 
 
-def due(connection: Connection, now: Ns) -> bool:
+def due(connection: Connection, now: Ns, except_notices: Sequence[str] = ()) -> bool:
     """Whether `claim` may find anything; reads only."""
-    query = select(1).where(outbox.c.state.in_(_WAITING), outbox.c.next_at <= now).limit(1)
-    return connection.execute(query).first() is not None
+    return connection.execute(_due(select(1), now, except_notices).limit(1)).first() is not None
 
 
-def sent(connection: Connection, notice_id: str, now: Ns) -> None:
-    _settle(connection, notice_id, state="sent", sent_at=now, last_error=None)
+def sent(connection: Connection, notice: Notice, now: Ns) -> None:
+    _note(connection, notice, state="sent", sent_at=now, last_error=None)
 
 
-def retry(connection: Connection, notice_id: str, next_at: Ns, error: str) -> None:
-    _settle(connection, notice_id, state="pending", next_at=next_at, last_error=error)
+def retry(connection: Connection, notice: Notice, next_at: Ns, error: str) -> None:
+    _note(connection, notice, state="pending", next_at=next_at, last_error=error)
 
 
-def give_up(connection: Connection, notice_id: str, error: str) -> None:
-    """Set the notice aside as undeliverable, where people see it."""
-    _settle(connection, notice_id, state="dead", last_error=error)
+def give_up(connection: Connection, notice: Notice, error: str) -> int:
+    """Set the notice aside as undeliverable, where people see it, and those behind it too: nobody hears the end of what nobody heard of.
+
+    Returns how many were set aside.
+    """
+    if not _note(connection, notice, state="dead", last_error=error):
+        return 0
+    if notice.incident_id is None:
+        return 1
+    behind = (outbox.c.incident_id == notice.incident_id, outbox.c.channel_id == notice.channel_id, outbox.c.state.in_(_WAITING))
+    why = f"the message before it could not be delivered: {error}"
+    return 1 + connection.execute(update(outbox).where(*behind).values(state="dead", last_error=why)).rowcount
 
 
 def release(connection: Connection, now: Ns) -> None:
@@ -96,5 +107,11 @@ def depth(connection: Connection) -> dict[str, int]:
     return {row.state: row.number for row in rows}
 
 
-def _settle(connection: Connection, notice_id: str, **values: Any) -> None:
-    connection.execute(update(outbox).where(outbox.c.id == notice_id).values(**values))
+def _due(query: Select[Any], now: Ns, except_notices: Sequence[str]) -> Select[Any]:
+    return query.where(outbox.c.state.in_(_WAITING), outbox.c.next_at <= now, outbox.c.id.not_in(except_notices))
+
+
+def _note(connection: Connection, claimed: Notice, **values: Any) -> bool:
+    """How a claimed notice fared; False, and nothing is changed, where another sender has taken it over since."""
+    mine = (outbox.c.id == claimed.id, outbox.c.state == "inflight", outbox.c.attempts == claimed.attempts)
+    return connection.execute(update(outbox).where(*mine).values(values)).rowcount == 1
