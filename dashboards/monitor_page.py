@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import Blueprint, Response, abort, make_response, render_template, request
@@ -140,7 +140,11 @@ def _pings(site: Site, monitor: Monitor) -> tuple[list[Ping], str | None]:
     try:
         return site.points.pings(monitor.id, limit=_PINGS, since=monitor.created_at), None
     except PointsError as error:
-        return [], site.behind() or f"{error}."
+        return [], _sentence(site, error)
+
+
+def _sentence(site: Site, error: PointsError) -> str:
+    return site.behind() or f"{str(error).rstrip('.')}."
 
 
 def _without_now(facts: Facts) -> tuple[object, ...]:
@@ -148,11 +152,15 @@ def _without_now(facts: Facts) -> tuple[object, ...]:
 
 
 def _context(site: Site, facts: Facts) -> dict[str, Any]:
+    try:
+        drawn = _charts(site, facts)
+    except PointsError as error:  # it went away after it had given the pings
+        facts, drawn = replace(facts, trouble=_sentence(site, error), behind=None), []
     return {
         "facts": facts,
         "now": facts.now,
         "zone": site.reader_zone(),
-        "charts": _charts(site, facts),
+        "charts": drawn,
         "every": "all" in request.args,
         "is_new": facts.beat.last_ping_at is None,
     }

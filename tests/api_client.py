@@ -14,6 +14,7 @@ from world import BASE_URL, START, empty_control
 from api.app import register
 from rules import ledger
 from store.control import projects
+from store.lag import Lag
 from store.model import Ns, Ping, Project
 from store.points.embedded import EmbeddedPoints
 
@@ -63,7 +64,7 @@ class Caller:
 
 
 class Api:
-    """One application. `now` is what its clock says; `trouble` and `rules_moved_at` are what it is told of the other parts."""
+    """One application. `now` is what its clock says; the rest is what it is told of the other parts."""
 
     def __init__(self, root: Path) -> None:
         self.control = empty_control(root)
@@ -77,6 +78,8 @@ class Api:
             clock=lambda: self.now,
             trouble=lambda: self.trouble,
             rules_moved_at=lambda: self.rules_moved_at,
+            lag=lambda: self.lag,
+            dead_letters=lambda: self.dead_letters,
         )
         self.stranger = Caller(self.app, None)
         self.begin()
@@ -86,6 +89,8 @@ class Api:
         self.now: Ns = START
         self.trouble: str | None = None
         self.rules_moved_at: Ns | None = START
+        self.lag = Lag()
+        self.dead_letters = 0
         self.me = self.project("mine")
 
     def project(self, name: str, *, read_only: bool = False, of: Project | None = None) -> Caller:

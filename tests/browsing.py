@@ -19,6 +19,7 @@ from rules import actions, ledger
 from rules.case import Case
 from rules.definitions import AlertDefinition, ChannelDefinition, MonitorDefinition
 from store.control import projects, settings
+from store.lag import Lag
 from store.model import SECOND, Alert, Channel, Monitor, Ns, Ping, Project
 from store.points.embedded import EmbeddedPoints
 
@@ -49,10 +50,11 @@ class House:
         self.control = empty_control(folder)
         self.points = EmbeddedPoints(folder / "points.db")
         self.project = self._project()
+        self.lag = Lag()
         app = self.app = Flask("house", static_folder=None)
         app.config.update(SECRET_KEY="for tests", TESTING=True)
         app.jinja_env.bytecode_cache = _Compiled()
-        app.register_blueprint(pages(self.control, self.points, lambda: self.now, base_url=BASE))
+        app.register_blueprint(pages(self.control, self.points, lambda: self.now, base_url=BASE, lag=lambda: self.lag))
         self.client: FlaskClient = app.test_client()
 
     def _project(self) -> Project:

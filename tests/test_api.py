@@ -11,8 +11,9 @@ from api_client import Api, fresh
 from sqlalchemy.exc import OperationalError
 from world import START
 
+from store.lag import Lag, Trouble
 from store.model import Ping
-from store.points import PointsError
+from store.points import Away, PointsError
 
 MONITOR_CALLS = [
     ("GET", ""),
@@ -208,6 +209,23 @@ def test_a_store_that_fails_is_503(api: Api, monkeypatch: pytest.MonkeyPatch, er
     reply = api.me.ask("GET", f"/api/monitors/{monitor['id']}/pings")
     assert (reply.status_code, reply.headers["Retry-After"]) == (503, "5")
     assert "store" in reply.json["error"]
+
+
+def test_a_time_series_store_that_is_away_is_named_with_what_waits_for_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise Away("InfluxDB does not answer", "http://influx.test:8086: Connection refused")
+
+    monitor = api.me.monitor()
+    monkeypatch.setattr(api.points, "pings", fail)
+    monkeypatch.setattr(api.points, "buckets", fail)
+    pings, metrics = f"/api/monitors/{monitor['id']}/pings", f"/api/monitors/{monitor['id']}/metrics"
+    for path in (pings, metrics):
+        error = api.me.get(path, 503)["error"]
+        assert error == ("the time-series store cannot be asked now: InfluxDB does not answer: http://influx.test:8086: Connection refused")
+    api.lag = Lag(3, START, Trouble(START, "InfluxDB does not answer", "Connection refused"))
+    assert api.me.get(pings, 503)["error"] == (
+        "InfluxDB does not answer since 2023-11-14T22:13:20.000Z, 3 pings are waiting (Connection refused)."
+    )
 
 
 def test_answers_are_not_kept_by_caches(api: Api) -> None:

@@ -13,6 +13,7 @@ from world import BASE_URL, START
 
 from api.app import register
 from api.health import rest
+from store.lag import Lag, Trouble
 from store.model import SECOND, Ping
 
 
@@ -51,6 +52,22 @@ def test_it_is_not_ready_when_the_rule_loop_rests(api: Api) -> None:
 def test_all_reasons_are_told_at_once(api: Api) -> None:
     api.trouble, api.rules_moved_at = "the disk is full", None
     assert api.stranger.get("/readyz", 503)["reasons"] == ["the disk is full", "the rule loop has not begun"]
+
+
+def test_a_time_series_store_that_is_behind_is_no_reason_to_be_unready(api: Api) -> None:
+    api.lag = Lag(3, START, Trouble(START, "InfluxDB does not answer", "Connection refused"))
+    api.dead_letters = 2
+    behind = "InfluxDB does not answer since 2023-11-14T22:13:20.000Z, 3 pings are waiting (Connection refused)."
+    refused = "The time-series store refused 2 points for good; they are in dead-letters.jsonl, in the data directory."
+    assert api.stranger.get("/readyz") == {"status": "ok", "notes": [behind, refused]}
+    api.trouble = "the disk is full"
+    assert api.stranger.get("/readyz", 503)["notes"] == [behind, refused]
+
+
+def test_the_lag_is_counted_in_records_and_seconds(api: Api) -> None:
+    assert {"lastbeat_ship_lag_rows 0.0", "lastbeat_ship_lag_seconds 0.0"} <= lines(api)
+    api.lag = Lag(3, START - 7 * SECOND)
+    assert {"lastbeat_ship_lag_rows 3.0", "lastbeat_ship_lag_seconds 7.0"} <= lines(api)
 
 
 def test_a_clock_that_was_set_back_is_no_rest() -> None:

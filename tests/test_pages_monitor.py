@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from browsing import BASE, House
 
+from store.lag import Lag, Trouble
 from store.model import Monitor
-from store.points import PointsError
+from store.points import Away, PointsError
 
 HOSTILE = "</script><img src=x onerror=alert(1)>'\"&"
 
@@ -182,3 +183,43 @@ def test_a_history_that_cannot_be_read_takes_only_the_charts_away(house: House, 
     monkeypatch.setattr(house.points, "pings", broken)
     reply = house.get(f"/m/{monitor.id}")
     assert reply.status_code == 200 and "influx.test does not answer" in reply.text and "Add alert" in reply.text and not charts(reply.text)
+
+
+@pytest.mark.parametrize("call", ["pings", "buckets"])
+def test_a_store_that_is_away_is_named_with_what_waits_for_it(house: House, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    monitor = house.monitor()
+    feed(house, monitor, 2)
+
+    def away(*_: object, **__: object) -> None:
+        raise Away("InfluxDB does not answer", "Connection refused")
+
+    monkeypatch.setattr(house.points, call, away)
+    page = house.get(f"/m/{monitor.id}").text
+    assert "InfluxDB does not answer: Connection refused. Alerts go on working." in page
+    house.lag = Lag(12_345, house.now, Trouble(house.now, "InfluxDB does not answer", "Connection refused"))
+    page = house.get(f"/m/{monitor.id}").text
+    assert "12,345 pings are waiting (Connection refused). Alerts go on working." in page
+    assert not charts(page)
+    assert house.get(f"/m/{monitor.id}/live").status_code == 200
+
+
+def test_charts_that_miss_their_newest_values_say_so(house: House) -> None:
+    monitor = house.monitor()
+    feed(house, monitor, 2)
+    assert "newest values are missing" not in house.get(f"/m/{monitor.id}").text
+    house.lag = Lag(5, house.now - 61_000_000_000)
+    page = house.get(f"/m/{monitor.id}").text
+    assert "The newest values are missing: The time-series store is behind: 5 pings are waiting" in page
+    assert charts(page)
+
+
+def test_a_file_of_values_that_cannot_be_read_is_a_page_with_the_reason(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monitor = house.monitor()
+    feed(house, monitor, 2)
+
+    def away(*_: object, **__: object) -> None:
+        raise Away("InfluxDB does not answer", "Connection refused")
+
+    monkeypatch.setattr(house.points, "buckets", away)
+    reply = house.get(f"/m/{monitor.id}/metrics.csv?key=queue")
+    assert (reply.status_code, "InfluxDB does not answer" in reply.text) == (503, True)

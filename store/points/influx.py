@@ -110,7 +110,7 @@ class InfluxPoints:
         return 0
 
     def close(self) -> None:
-        self._senders.shutdown()
+        self._senders.shutdown(wait=False, cancel_futures=True)
         self._wire.close()
 
     def _write(self, points: Iterator[Point]) -> list[Refusal]:
