@@ -70,7 +70,7 @@ class Case:
     def reschedule(self, monitor: Monitor, now: Ns) -> None:
         """Its configuration is now `monitor`."""
         if monitor.schedule != self.monitor.schedule:
-            self.beat = status.rescheduled(self.beat, monitor.schedule, now)
+            self.beat = status.rescheduled(self.beat, self.monitor.schedule, monitor.schedule, now)
         self.monitor = monitor
 
     def end(self, now: Ns) -> None:

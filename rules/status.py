@@ -60,11 +60,18 @@ def resumed(beat: Beat, schedule: Schedule, now: Ns) -> Beat:
     return _waiting(replace(beat, status="up"), schedule, schedules.expected_after(schedule, now))
 
 
-def rescheduled(beat: Beat, schedule: Schedule, now: Ns) -> Beat:
-    """The schedule was edited: counted anew from the last ping, but an edit by itself never makes a monitor late at once."""
-    if beat.deadline is None or beat.last_ping_at is None:
+def rescheduled(beat: Beat, old: Schedule, new: Schedule, now: Ns) -> Beat:
+    """The schedule was edited: counted anew from the last ping.
+
+    An edit by itself makes nobody late and takes back nothing that a gap of ours granted: where it would, a new period begins now.
+    """
+    if beat.deadline is None or beat.expected_at is None or beat.last_ping_at is None:
         return beat
-    return _waiting(beat, schedule, max(schedules.expected_after(schedule, beat.last_ping_at), now))
+    if replace(old, grace=new.grace) == new:
+        return replace(beat, deadline=max(schedules.deadline(new, beat.expected_at), now + new.grace * SECOND))
+    expected = schedules.expected_after(new, beat.last_ping_at)
+    granted = beat.expected_at != schedules.expected_after(old, beat.last_ping_at)
+    return _waiting(beat, new, schedules.expected_after(new, now) if granted or expected <= now else expected)
 
 
 def shown(beat: Beat, now: Ns) -> ShownStatus:
