@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ from store.points.embedded import EmbeddedPoints
 
 if TYPE_CHECKING:
     from store.points.influx import InfluxPoints
+
+_KEY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +88,15 @@ def prepare(settings: Settings, now: Ns) -> Welcome:
 
 def secret_key(places: Places) -> bytes:
     """The key that signs session cookies; made at the first start and kept, so that a restart logs nobody out."""
-    try:
-        file = os.open(places.secret_key, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return places.secret_key.read_bytes()
-    key = secrets.token_bytes(32)
-    with os.fdopen(file, "wb") as opened:
-        opened.write(key)
+    with suppress(FileNotFoundError):
+        kept = places.secret_key.read_bytes()
+        if len(kept) >= _KEY_BYTES:  # else something took part of it, and anybody could sign with what is left
+            return kept
+    key = secrets.token_bytes(_KEY_BYTES)
+    new = places.secret_key.with_suffix(".new")
+    with os.fdopen(os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
+        file.write(key)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(places.secret_key)
     return key
