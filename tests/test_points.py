@@ -24,7 +24,7 @@ from influx import DATABASE, Influx
 from store.model import KINDS, SECOND, Bucket, Ns, Ping, new_id
 from store.points import Points, PointsError, connections, embedded
 from store.points.embedded import EmbeddedPoints
-from store.points.influx import InfluxPoints
+from store.points.influx import FIRST_WINDOW, InfluxPoints
 
 EPOCH: Ns = 1_700_000_000 * SECOND
 YEARS: Ns = 10 * 365 * 86_400 * SECOND
@@ -340,6 +340,14 @@ class TestInfluxPoints(PointsContract):
         store = InfluxPoints(influx.url, DATABASE, "lastbeat", None, lambda: NOW)
         yield store
         store.close()
+
+    def test_no_ping_falls_between_two_windows(self, points: Points, monitor: str) -> None:
+        before = EPOCH + 30 * FIRST_WINDOW
+        edges = [before - FIRST_WINDOW * windows + n for windows in (7, 3, 1) for n in (-1, 0, 1)]
+        pings = [Ping(at, monitor) for at in edges]
+        points.write(pings)
+        assert points.pings(monitor, limit=100, before=before) == pings[::-1]
+        assert points.pings(monitor, limit=100, offset=4, before=before) == pings[4::-1]
 
     def test_it_expires_nothing_itself(self, points: Points, monitor: str) -> None:
         points.write(pinged(monitor, 3))

@@ -27,10 +27,12 @@ class Shelf:
         self.states: list[Transition] = []
         self.trouble: Exception | None = None
         self.after_write: Exception | None = None
+        self.writes = 0
 
     def write(self, pings: Sequence[Ping]) -> list[Refusal]:
         if self.trouble:
             raise self.trouble
+        self.writes += 1
         self.pings |= {(ping.monitor, ping.at): ping for ping in pings}
         if self.after_write:
             raise self.after_write
@@ -97,7 +99,18 @@ def test_what_is_not_settled_waits(harbour: Harbour) -> None:
     harbour.world.ping(harbour.monitor, 1)
     harbour.ship.step(harbour.world.at(2))
     assert not harbour.shelf.pings
+    (settled,) = harbour.pinged(3)
+    harbour.world.ping(harbour.monitor, 5)
+    harbour.ship.step(harbour.world.at(6))
+    assert list(harbour.shelf.pings.values())[-1] == settled
     assert harbour.lag().rows == 1
+
+
+def test_nothing_is_written_where_there_is_nothing_to_ship(harbour: Harbour) -> None:
+    harbour.pinged(1)
+    for second in range(2, 6):
+        harbour.ship.step(harbour.world.at(second))
+    assert harbour.shelf.writes == 1
 
 
 def test_a_store_that_is_away_gets_everything_when_it_is_back(harbour: Harbour) -> None:
