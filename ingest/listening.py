@@ -14,12 +14,15 @@ _LIVE = 1 * SECOND  # another worker whose mark is older has not been listening 
 _UNANSWERED = 1 * SECOND  # what a worker that dies had accepted is lost, whoever listens beside it
 
 
-def missed(directory: Path, slot: int, now: Ns) -> Trouble | None:
-    """What was missed before a worker begins in this slot; None where nobody ever listened."""
+def missed(directory: Path, slot: int, now: Ns, judged: Ns | None) -> Trouble | None:
+    """What was missed before a worker begins in this slot; None where nobody ever listened.
+
+    `judged`: up to when the rules have judged, which stands in where no worker's mark can be read.
+    """
     known = marks(directory)
-    own, newest = known.get(slot), max(known.values(), default=None)
-    if newest is None:
-        return None
+    if not known:
+        return None if judged is None else Trouble(judged, "restart")
+    own, newest = known.get(slot), max(known.values())
     if now - newest > _LIVE or own == newest:
         return Trouble(newest, "restart")
     return None if own is None else Trouble(own, "restart", until=own + _UNANSWERED)

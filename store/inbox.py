@@ -20,6 +20,9 @@ from store.model import Gap, Ns, Record
 
 log = logging.getLogger(__name__)
 
+# What was said of journals that cannot be read, by any inbox of this process: once is enough.
+_unreadable: dict[Path, str] = {}
+
 
 def journal_path(directory: Path, slot: int) -> Path:
     return directory / f"{slot}.db"
@@ -58,7 +61,6 @@ class Inbox:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._open: dict[Path, JournalReader] = {}
-        self._unreadable: dict[Path, str] = {}
 
     def journals(self) -> list[JournalReader]:
         """A reader for every journal that exists by now and can be read."""
@@ -77,11 +79,11 @@ class Inbox:
         except FileNotFoundError:
             return  # its worker is only just making it
         except sqlite3.Error as error:
-            if self._unreadable.get(path) != str(error):
+            if _unreadable.get(path) != str(error):
                 log.error("the journal %s cannot be read and is passed over: %s", path, error)
-            self._unreadable[path] = str(error)
+            _unreadable[path] = str(error)
         else:
-            self._unreadable.pop(path, None)
+            _unreadable.pop(path, None)
 
     def listened_until(self) -> Ns | None:
         """The lowest mark of the workers that serve; None where none does, or one has never set a mark.

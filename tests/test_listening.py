@@ -32,7 +32,12 @@ def listened(directory: Path, *until: float) -> None:
 )
 def test_what_was_missed_before_a_worker_begins(tmp_path: Path, marks: tuple[float, ...], slot: int, expected: Trouble | None) -> None:
     listened(tmp_path, *marks)
-    assert missed(tmp_path, slot, 100 * SECOND) == expected
+    assert missed(tmp_path, slot, 100 * SECOND, judged=None) == expected
+
+
+def test_where_no_mark_can_be_read_the_rules_own_stands_in(tmp_path: Path) -> None:
+    mark_path(tmp_path, 0).write_bytes(b"nonsense")
+    assert missed(tmp_path, 0, 100 * SECOND, judged=70 * SECOND) == Trouble(70 * SECOND, "restart")
 
 
 def test_a_mark_that_somebody_else_made_longer_is_repaired(tmp_path: Path) -> None:
