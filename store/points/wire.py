@@ -17,7 +17,7 @@ from store.points import Away, PointsError
 
 _CONNECTIONS = 10  # as many as there are threads that ask
 _WRITE_MS = (3_000, 15_000)  # to connect, to answer; `serve` waits for it at its end
-_READ_MS = (3_000, 10_000)
+_READ_MS = (3_000, 5_000)
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 
 
