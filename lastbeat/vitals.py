@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import get_args
 
@@ -12,7 +13,7 @@ from dashboards.grafana.influxql import ITSELF
 from store import lag
 from store.control import Control, monitors, outbox
 from store.model import SECOND, Ns, Ping, ShownStatus
-from store.points import Points
+from store.points import Away, Points
 
 _OURS = "lastbeat_"
 
@@ -34,7 +35,8 @@ class Vitals:
         if behind.trouble is None:
             numbers = self._counted(now) | self._stored(now)
             numbers |= {"ship_lag_rows": float(behind.rows), "ship_lag_seconds": behind.seconds(now)}
-            self._points.write([Ping(now, ITSELF, numbers=numbers)])
+            with suppress(Away):  # whose outage is told by those who have pings to ship
+                self._points.write([Ping(now, ITSELF, numbers=numbers)])
         return False
 
     def _counted(self, now: Ns) -> dict[str, float]:

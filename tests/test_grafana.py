@@ -16,6 +16,7 @@ import pytest
 from conftest import require
 
 from dashboards.grafana.generated import MOST_OWN, dashboards, labels, own_uid
+from dashboards.grafana.overview import MOST_NAMED
 from dashboards.grafana.panels import Json
 from dashboards.grafana.units import patterns, unit
 from store.model import Alert, Operator
@@ -200,6 +201,16 @@ def test_people_choose_monitors_by_name() -> None:
     timeline = next(panel for panel in MADE["lastbeat-overview"]["panels"] if panel["type"] == "state-timeline")
     called = {rule["matcher"]["options"]: rule["properties"][0]["value"] for rule in timeline["fieldConfig"]["overrides"]}
     assert called == labels(MONITORS)
+
+
+def test_the_overview_names_the_first_thousand_and_the_choice_all() -> None:
+    crowd = dashboards({f"mon_{n:05}": f"m{n:05}" for n in range(MOST_NAMED + 1)}, {})
+    named = next(panel for panel in crowd["lastbeat-overview"]["panels"] if panel["type"] == "state-timeline")["fieldConfig"]["overrides"]
+    assert len(named) == MOST_NAMED
+    choices = chosen_by(crowd["lastbeat-monitor"]["templating"]["list"][0]["query"])
+    assert (len(choices), choices["m01000"]) == (MOST_NAMED + 1, "mon_01000")
+    (status,) = [target for panel in crowd["lastbeat-monitor"]["panels"] if panel["title"] == "Status" for target in panel["targets"]]
+    assert status["alias"] == "${monitor:text}"
 
 
 @pytest.mark.parametrize(

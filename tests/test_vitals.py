@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
 from world import World
@@ -9,7 +10,7 @@ from world import World
 from lastbeat.vitals import Vitals
 from store import lag
 from store.model import Ping
-from store.points import Away
+from store.points import Away, Points, Refusal
 from store.points.embedded import EmbeddedPoints
 
 
@@ -57,3 +58,14 @@ def test_nothing_is_written_while_the_store_is_known_to_be_away(world: World, tm
     step.step(world.at(2))
     assert len(written(points)) == 1
     points.close()
+
+
+class Gone:
+    def write(self, pings: Sequence[Ping]) -> list[Refusal]:
+        raise Away("InfluxDB does not answer", "refused")
+
+
+def test_an_outage_that_nobody_has_noted_yet_is_left_to_those_who_ship_pings(world: World, tmp_path: Path) -> None:
+    (tmp_path / "counters").mkdir()
+    step = Vitals(world.control, tmp_path / "counters", world.inboxes, cast(Points, Gone()))
+    assert step.step(world.at(1)) is False

@@ -14,26 +14,26 @@ from dashboards.grafana.panels import Json
 from store.points.lines import label
 
 
-def detail(uid: str, names: dict[str, str]) -> Json:
+def detail(uid: str, names: Mapping[str, str]) -> Json:
     """For whichever monitor is chosen; `names`: how the monitors are called, by id."""
     chosen = panels.choice("monitor", "Monitor", names)
-    return _dashboard(uid, "Lastbeat monitor", influxql.CHOSEN, names, [], [chosen])
+    return _dashboard(uid, "Lastbeat monitor", influxql.CHOSEN, influxql.CHOSEN_NAME, [], [chosen])
 
 
 def own_detail(uid: str, monitor_id: str, name: str, thresholds: Mapping[str, Sequence[float]]) -> Json:
     """For one monitor; `thresholds` by metric key are drawn into panels of their own."""
     where = influxql.monitor(monitor_id)
     fixed = [_fixed(where, key, lines) for key, lines in sorted(thresholds.items())]
-    return _dashboard(uid, f"Monitor: {name}", where, {monitor_id: name}, fixed, [])
+    return _dashboard(uid, f"Monitor: {name}", where, name, fixed, [])
 
 
-def _dashboard(uid: str, title: str, where: str, names: dict[str, str], fixed: Sequence[Any], variables: Sequence[Any]) -> Json:
+def _dashboard(uid: str, title: str, where: str, name: str, fixed: Sequence[Any], variables: Sequence[Any]) -> Json:
     seconds = panels.override("byName", "duration", unit="s")
     return panels.dashboard(
         uid,
         title,
         [
-            panels.timeline("Status", influxql.states(where), size=(24, 5), names=names),
+            panels.timeline("Status", influxql.states(where, name), size=(24, 5)),
             *fixed,
             panels.curve("Run duration", influxql.durations(where), unit="s", overrides=panels.band()),
             panels.bars("Pings per minute", [influxql.pings(where)]),

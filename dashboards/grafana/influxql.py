@@ -13,6 +13,7 @@ from store.points import METRIC, PING, STATE, STATUS_NUMBERS, TEXT
 # Under this name, which no monitor can have, the engine writes its own numbers (lastbeat/vitals.py).
 ITSELF: Final = "lastbeat"
 ALL: Final = '"monitor" =~ /^mon_/'
+CHOSEN_NAME: Final = "${monitor:text}"
 CHOSEN: Final = '"monitor" =~ /^${monitor:regex}$/'
 CHOSEN_METRIC: Final = '"metric" =~ /^${metric:regex}$/'
 # States are written when they change, so the one at the left edge of a picture was written before it.
@@ -61,9 +62,9 @@ def pings(where: str) -> Query:
     return _numbers('sum("n") * 60000 / $__interval_ms', PING, where, "$tag_kind", by='"kind"')
 
 
-def states(where: str) -> Query:
+def states(where: str, alias: str = "$tag_monitor") -> Query:
     """One row a change; each lasts until the next."""
-    return Query(f'SELECT "status" FROM "{STATE}" WHERE {where} AND {_SINCE_LONG} GROUP BY "monitor"', "$tag_monitor")
+    return Query(f'SELECT "status" FROM "{STATE}" WHERE {where} AND {_SINCE_LONG} GROUP BY "monitor"', alias)
 
 
 def down(where: str) -> Query:

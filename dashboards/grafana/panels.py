@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from grafanalib import core
@@ -74,13 +74,13 @@ def bars(title: str, queries: Sequence[Query], *, size: tuple[int, int] = (12, 8
     return panel
 
 
-def timeline(title: str, query: Query, *, size: tuple[int, int], names: dict[str, str], description: str = "") -> Any:
-    """One row a monitor, coloured by its status. `names`: how monitors are called, by id."""
+def timeline(title: str, query: Query, *, size: tuple[int, int], names: Mapping[str, str] | None = None) -> Any:
+    """One row a monitor, coloured by its status. `names`: what is read instead of the series' own, by those."""
     return core.StateTimeline(
-        **_place(title, [query], size, description),
+        **_place(title, [query], size, ""),
         showValue="never",
         mappings=[_STATUSES],
-        overrides=[override("byName", monitor_id, displayName=name) for monitor_id, name in names.items()],
+        overrides=[override("byName", monitor_id, displayName=name) for monitor_id, name in (names or {}).items()],
         extraJson={"options": {"perPage": 25, "legend": {"showLegend": True, "calcs": []}, "tooltip": {"sort": "none"}}},
     )
 
@@ -135,14 +135,14 @@ def guessed_units() -> list[Json]:
     return [override("byRegexp", pattern, unit=unit) for pattern, unit in units.patterns(" (mean|max|min)")]
 
 
-def called(names: dict[str, str], detail_uid: str) -> Json:
+def called(names: Mapping[str, str], detail_uid: str) -> Json:
     """The column `monitor` of a table: names instead of ids, each a link to that monitor."""
     texts = {monitor_id: {"text": name, "index": index} for index, (monitor_id, name) in enumerate(names.items())}
     link = {"title": "Open", "url": f"/d/{detail_uid}?var-monitor=${{__value.raw}}&${{__url_time_range}}", "targetBlank": False}
     return override("byName", "monitor", mappings=[{"type": "value", "options": texts}], links=[link])
 
 
-def choice(name: str, label: str, values: dict[str, str]) -> Any:
+def choice(name: str, label: str, values: Mapping[str, str]) -> Any:
     """A variable with fixed values, each with the text that people choose it by; the first one is chosen."""
     first = [{"selected": True, "text": text, "value": value} for value, text in values.items()][:1]
     query = ", ".join(text.replace(",", "\\,") + f" : {value}" for value, text in values.items())
