@@ -7,10 +7,12 @@ body, a repeated header) is left to pywsgi and reaches the same endpoint through
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
@@ -18,6 +20,7 @@ from io import BytesIO
 from typing import Any
 
 import gevent
+import msgspec
 from gevent import getcurrent
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
@@ -25,14 +28,20 @@ from gevent.threadpool import ThreadPool
 from greenlet import greenlet
 
 from ingest.endpoint import PREFIX, Answer, PingEndpoint, Request
+from ingest.head import LENGTH, MAX_LINES, NAME, check_first_line, read_head
 from ingest.payload import MAX_BODY
+
+log = logging.getLogger(__name__)
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, Any], Iterable[bytes]]
 
 _IDLE_SECONDS = 75
-_PLAIN = re.compile(rb"(GET|HEAD|POST|PUT) (/ping/[!-~]*) HTTP/1\.1\r\n((?:[!#-9A-Za-z^_`|~-]+:[^\r\n\x00]*\r\n)*)\r\n")
+# No % in a path: what it stands for is decoded by pywsgi.
+_PLAIN = re.compile(
+    rb"(GET|HEAD|POST|PUT) (/ping/[!-$&->@-~]*)(?:\?[!-~]*)? HTTP/1\.1\r\n((?:" + NAME.encode() + rb":[^\r\n\x00]*\r\n)*)\r\n"
+)
 _UNUSUAL = ("transfer-encoding", "expect", "upgrade")
 _REASONS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
@@ -42,9 +51,9 @@ class _Plain:
 
     __slots__ = ("closes", "head_size", "headers", "method", "path", "size")
 
-    def __init__(self, method: str, target: str, headers: dict[str, str], head_size: int, size: int) -> None:
+    def __init__(self, method: str, path: str, headers: dict[str, str], head_size: int, size: int) -> None:
         self.method = method
-        self.path = target.partition("?")[0]
+        self.path = path
         self.headers = headers
         self.head_size = head_size
         self.size = size
@@ -56,15 +65,15 @@ def plain_ping(buffered: bytes) -> _Plain | None:
     match = _PLAIN.match(buffered)
     if match is None:
         return None
-    method, target, block = match.group(1, 2, 3)
+    method, path, block = match.group(1, 2, 3)
     lines = block.decode("latin-1").split("\r\n")[:-1]
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    headers = {name.lower(): value.strip(" \t") for name, _, value in (line.partition(":") for line in lines)}
     size = headers.get("content-length", "0")
-    if len(headers) != len(lines) or not (size.isascii() and size.isdigit() and int(size) <= MAX_BODY):
+    if len(headers) != len(lines) or len(lines) > MAX_LINES or not LENGTH.fullmatch(size) or int(size) > MAX_BODY:
         return None
     if any(name in headers for name in _UNUSUAL) or headers.get("connection", "close").lower() not in ("close", "keep-alive"):
         return None
-    return _Plain(method.decode(), target.decode(), headers, match.end(), int(size))
+    return _Plain(method.decode(), path.decode(), headers, match.end(), int(size))
 
 
 class Handler(WSGIHandler):
@@ -99,9 +108,23 @@ class Handler(WSGIHandler):
         finally:
             self.server.idle.discard(getcurrent())
 
+    def read_request(self, raw_requestline: str) -> Any:
+        check_first_line(raw_requestline)
+        return super().read_request(raw_requestline)
+
+    def MessageClass(self, *_: Any) -> Any:  # noqa: N802  # pywsgi's name for what reads the lines behind the first
+        return super().MessageClass(BytesIO(read_head(self.rfile, self.request_version or "")))
+
+    def _connection_upgrade_requested(self) -> bool:
+        return False  # there is none here; pywsgi would take all that follows for the request's body
+
     def _handle_client_error(self, ex: BaseException) -> Any:
-        # A client that is too slow or gone is no error of ours, and gets no traceback.
-        return None if isinstance(ex, OSError) else super()._handle_client_error(ex)  # type: ignore[misc]  # gevent's types lack it
+        if isinstance(ex, ValueError):
+            log.warning("refused a request from %s: %s", _peer(self.client_address, {}), ex)
+            with suppress(OSError):
+                self.socket.sendall(_encoded(_bad_request(str(ex)), headless=False, closes=True))
+        elif not isinstance(ex, OSError):  # a client that is too slow or gone is no error of ours, and gets no traceback
+            super()._handle_client_error(ex)  # type: ignore[misc]  # gevent's types lack it
 
 
 class Server(WSGIServer):
@@ -183,6 +206,10 @@ def _peer(address: Any, headers: dict[str, str]) -> str:
     if forwarded and peer in ("127.0.0.1", "::1", ""):
         return forwarded.partition(",")[0].strip()[:64]
     return peer
+
+
+def _bad_request(sentence: str) -> Answer:
+    return Answer(400, "application/json", msgspec.json.encode({"error": sentence}), ())
 
 
 def _status(answer: Answer) -> str:

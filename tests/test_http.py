@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from world import START, World
 
 from ingest.commit import Committer
 from ingest.endpoint import PingEndpoint
+from ingest.head import read_head
 from ingest.http import Front, Server, plain_ping
 from ingest.payload import MAX_BODY
 from ingest.registry import Registry
@@ -185,6 +187,98 @@ def test_a_client_that_goes_away_in_the_middle_has_not_pinged(site: Site) -> Non
     assert site.stored() == []
 
 
+AMBIGUOUS = [
+    b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
+    b"Transfer-Encoding: xchunked\r\nContent-Length: 5\r\n",
+    b"Transfer-Encoding: gzip, chunked\r\n",
+    b"Transfer-Encoding: \x0bchunked\r\n",
+    b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+    b"Transfer-Encoding : chunked\r\n",
+    b"Content-Length: 5\r\nContent-Length: 6\r\n",
+    b"Content-Length: 1_0\r\n",
+    b"Content-Length: +5\r\n",
+    b"Content-Length: -5\r\n",
+    b"Content-Length: 5, 5\r\n",
+    b"Content-Length: \x0b5\r\n",
+    b"Content-Length: \xb2\r\n",
+    b"Content-Length:\r\n",
+    b"Content-Length: " + b"1" * 5_000 + b"\r\n",
+    b"Content-Length : 5\r\n",
+    b" Content-Length: 5\r\n",
+    b"(Content-Length: 5\r\n",
+    b"X: folded\r\n Content-Length: 5\r\n",
+    b"X: a\rContent-Length: 5\r\n",
+    b"X: a\nContent-Length: 5\r\n",
+    b"X: a\x00b\r\n",
+    b"Host: other\r\n",
+    b"no colon\r\n",
+    b": no name\r\n",
+    b"".join(b"H%d: x\r\n" % n for n in range(101)),
+    b"X: " + b"x" * 66_000 + b"\r\n",
+]
+
+
+@pytest.mark.parametrize("lines", AMBIGUOUS)
+def test_a_head_that_a_proxy_may_read_otherwise_is_refused(site: Site, lines: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    answer = site.talk(b"POST %s HTTP/1.1\r\nHost: x\r\n%s\r\n0\r\n\r\nGET %s HTTP/1.1\r\n\r\n" % (site.path, lines, site.path))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"\r\nConnection: close\r\n" in answer
+    assert site.stored() == []
+    (said,) = caplog.messages
+    assert said.startswith("refused a request from 127.0.0.1: ")
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    "first",
+    [b"GET %s\r\n", b"GET  %s HTTP/1.1\r\n", b"GET\x0b%s HTTP/1.1\r\n", b"GET %s HTTP/1.1\n", b"GET %s HTTP/2.0\r\n", b"\x16\x03\x01\r\n"],
+)
+def test_a_first_line_that_is_none_is_refused(site: Site, first: bytes) -> None:
+    answer = site.talk(first.replace(b"%s", site.path) + b"Host: x\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert site.stored() == []
+
+
+def test_secrets_in_a_refused_head_are_not_logged(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    for head in (b"GET %s HTTP/1.1\nX: y\n\n" % site.path, b"GET / HTTP/1.1\r\nX-API-Key: hush\nX: y\r\n\r\n"):
+        assert site.talk(head).startswith(b"HTTP/1.1 400 ")
+    assert len(caplog.messages) == 2
+    assert site.job.token not in caplog.text
+    assert "hush" not in caplog.text
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+def test_a_head_that_is_cut_off_is_no_ping(site: Site, version: bytes) -> None:
+    with gsocket.create_connection(site.address) as connection:
+        connection.sendall(b"GET %s HTTP/%s\r\nHost: x\r\n" % (site.path, version))
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(1)
+        answer = connection.recv(65_536)
+        assert connection.recv(1) == b""
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"the head ends before its blank line" in answer
+    assert site.stored() == []
+
+
+def test_chunks_in_http_1_0_are_refused(site: Site) -> None:
+    answer = site.talk(b"POST %s HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" % site.path)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+def test_an_escaped_path_is_the_same_path_however_it_is_read(site: Site) -> None:
+    escaped = b"/ping/%%%02x%s" % (site.path[6], site.path[7:])
+    for version in (b"1.1", b"1.0"):
+        assert b" 200 OK\r\n" in site.talk(b"GET %s?q=%%20 HTTP/%s\r\nHost: x\r\n" % (escaped, version) + CLOSE)
+    assert len(site.stored()) == 2
+
+
+def test_a_wish_for_another_protocol_is_ignored(site: Site) -> None:
+    answer = site.talk(b"GET %s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n" % site.path)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert len(site.stored()) == 1
+
+
 def test_a_full_disk_is_503_and_never_404(site: Site) -> None:
     site.world.journals[0].close()
     answer = site.talk(b"GET " + site.path + b" HTTP/1.1\r\nHost: x\r\n" + CLOSE)
@@ -206,10 +300,33 @@ def test_draining_lets_idle_connections_go(site: Site) -> None:
         assert idle.recv(1) == b""
 
 
-@given(st.binary(max_size=300))
-def test_anything_is_a_plain_ping_or_left_to_the_library(noise: bytes) -> None:
-    found = plain_ping(b"GET /ping/x HTTP/1.1\r\n" + noise)
-    assert found is None or found.size <= MAX_BODY
+PIECES = [
+    b"A",
+    b"content-length",
+    b"Transfer-Encoding",
+    b"host",
+    b":",
+    b" ",
+    b"\t",
+    b"5",
+    b"x",
+    b"\x0b",
+    b"\xa0",
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b"\x00",
+]
+
+
+@given(st.one_of(st.binary(max_size=300), st.lists(st.sampled_from(PIECES)).map(b"".join)))
+def test_what_is_read_as_a_plain_ping_the_strict_reader_reads_alike(noise: bytes) -> None:
+    first = b"GET /ping/x HTTP/1.1\r\n"
+    found = plain_ping(first + noise + b"\r\n\r\n")
+    if found is not None:
+        lines = read_head(BytesIO(noise + b"\r\n\r\n"), "HTTP/1.1").decode("latin-1").split("\r\n")[:-2]
+        assert found.headers == {line.partition(":")[0].lower(): line.partition(":")[2][1:] for line in lines}
+        assert found.size == int(found.headers.get("content-length", 0)) <= MAX_BODY
 
 
 @pytest.mark.parametrize(
@@ -227,6 +344,7 @@ def test_anything_is_a_plain_ping_or_left_to_the_library(noise: bytes) -> None:
         b"GET /ping/x HTTP/1.1\r\nConnection: Upgrade\r\n\r\n",
         b"GET /ping/x HTTP/1.1\r\nA: b\r\n folded\r\n\r\n",
         b"GET /ping/x HTTP/1.1\r\nA : b\r\n\r\n",
+        b"GET /ping/%78 HTTP/1.1\r\n\r\n",
     ],
 )
 def test_whatever_is_unusual_is_left_to_the_library(head: bytes) -> None:
