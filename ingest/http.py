@@ -42,6 +42,7 @@ _IDLE_SECONDS = 75
 _PLAIN = re.compile(
     rb"(GET|HEAD|POST|PUT) (/ping/[!-$&->@-~]*)(?:\?[!-~]*)? HTTP/1\.1\r\n((?:" + NAME.encode() + rb":[^\r\n\x00]*\r\n)*)\r\n"
 )
+_PART = "the body of the request did not arrive whole; nothing was recorded"
 _UNUSUAL = ("transfer-encoding", "expect", "upgrade")
 _REASONS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
@@ -89,11 +90,10 @@ class Handler(WSGIHandler):
         try:
             self.rfile.read(ping.head_size)
             body = self.rfile.read(ping.size)
-            if len(body) < ping.size:
-                return None  # the client went away in the middle
+            whole = len(body) == ping.size
             request = Request(ping.method, ping.path, ping.headers, body, ping.size, _peer(self.client_address, ping.headers))
-            answer = self.server.pings.answer(request)
-            closes = ping.closes or self.server.stopping
+            answer = self.server.pings.answer(request) if whole else _bad_request(_PART)
+            closes = ping.closes or self.server.stopping or not whole
             self.socket.sendall(_encoded(answer, ping.method == "HEAD", closes))
         except OSError:
             return None
@@ -163,12 +163,18 @@ class Front:
         self._threads = threads
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"].startswith(PREFIX):
-            answer = self._pings.answer(_request(environ))
+        is_ping = environ["PATH_INFO"].startswith(PREFIX)
+        declared = int(environ.get("CONTENT_LENGTH") or 0)
+        try:
+            # The socket belongs to this thread's loop, so the body is read here, before another thread takes over.
+            body = b"" if is_ping and declared > MAX_BODY else environ["wsgi.input"].read(MAX_BODY + 1)
+        except (OSError, ValueError):  # the client went away in the middle, or sends chunks that are none
+            start_response("400 Bad Request", [("Content-Type", "application/json"), ("Connection", "close")])
+            return [_bad_request(_PART).body]
+        if is_ping:
+            answer = self._pings.answer(_request(environ, body, max(declared, len(body))))
             start_response(_status(answer), [("Content-Type", answer.content_type), *answer.headers])
             return [b"" if environ["REQUEST_METHOD"] == "HEAD" else answer.body]
-        # The socket belongs to this thread's loop, so the body is read here, before another thread takes over.
-        body = environ["wsgi.input"].read(MAX_BODY + 1)
         environ |= {"wsgi.input": BytesIO(body), "wsgi.input_terminated": True, "wsgi.multithread": True}
         status, headers, content = self._threads.apply(_run, (self._pages, environ))
         start_response(status, headers)
@@ -190,13 +196,10 @@ def _run(pages: Callable[[], Application], environ: Environ) -> tuple[str, list[
     return *started[-1], content
 
 
-def _request(environ: Environ) -> Request:
+def _request(environ: Environ, body: bytes, size: int) -> Request:
     headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
     headers["content-type"] = environ.get("CONTENT_TYPE", "")
-    declared = int(environ.get("CONTENT_LENGTH") or 0)
-    body = b"" if declared > MAX_BODY else environ["wsgi.input"].read(MAX_BODY + 1)
-    peer = _peer((environ["REMOTE_ADDR"],), headers)
-    return Request(environ["REQUEST_METHOD"], environ["PATH_INFO"], headers, body, max(declared, len(body)), peer)
+    return Request(environ["REQUEST_METHOD"], environ["PATH_INFO"], headers, body, size, _peer((environ["REMOTE_ADDR"],), headers))
 
 
 def _peer(address: Any, headers: dict[str, str]) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -182,9 +183,41 @@ def test_the_hundred_and_first_key_is_refused(site: Site) -> None:
     assert [len(ping.numbers) for ping in site.stored()] == [50, 50, 0, 2]
 
 
-def test_a_client_that_goes_away_in_the_middle_has_not_pinged(site: Site) -> None:
-    assert site.talk(b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf" % site.path) == b""
+@pytest.mark.parametrize("path", [b"/ping/%s", b"/api/monitors"])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"Content-Length: 100\r\n\r\nhalf",
+        b"X: 1\r\nX: 2\r\nContent-Length: 100\r\n\r\nhalf",
+        b"Transfer-Encoding: chunked\r\n\r\n50\r\nhalf",
+        b"Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n4\r\nhalfway\r\n",
+    ],
+)
+def test_a_body_that_does_not_arrive_whole_is_no_request(site: Site, path: bytes, sent: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+    with gsocket.create_connection(site.address) as connection:
+        connection.sendall(b"POST %s HTTP/1.1\r\nHost: x\r\n%s" % (path.replace(b"/ping/%s", site.path), sent))
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(1)
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"\r\nConnection: close\r\n" in answer
+    assert answer.endswith(b'{"error":"the body of the request did not arrive whole; nothing was recorded"}')
     assert site.stored() == []
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_client_that_is_gone_in_the_middle_leaves_no_trace(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+    for sent in (b"half a he", b"X: y\r\n\r\n", b"Content-Length: 100\r\n\r\nhalf", b"Transfer-Encoding: chunked\r\n\r\n50\r\nhalf"):
+        with gsocket.create_connection(site.address) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing it is a reset
+            connection.sendall(b"POST %s HTTP/1.1\r\nHost: x\r\n%s" % (site.path, sent))
+            gevent.sleep(0.02)
+    gevent.sleep(0.05)
+    assert [ping.log for ping in site.stored()] == [None]
+    assert capfd.readouterr().err == ""
 
 
 AMBIGUOUS = [
