@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -66,7 +67,9 @@ class Family:
         """Let the processes begin to load; each waits for its settings (`brief`)."""
         for child in children:
             command = [sys.executable, "-m", "lastbeat", "child", *child.arguments]
-            child.process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[self.listener.fileno()], env=self.environment)
+            child.process = subprocess.Popen(
+                command, bufsize=0, stdin=subprocess.PIPE, pass_fds=[self.listener.fileno()], env=self.environment
+            )
             child.started = time.monotonic()
 
     def brief(self, children: list[Child]) -> None:
@@ -77,7 +80,6 @@ class Family:
             assert child.process.stdin is not None
             with suppress(BrokenPipeError):  # it died already, which `keep` will see
                 child.process.stdin.write(told)
-                child.process.stdin.flush()
 
     def keep(self) -> None:
         """Note what has died since the last call, and start it again."""
@@ -94,6 +96,8 @@ class Family:
         running = [child.process for child in children if child.process is not None]
         for process in running:
             process.terminate()
+            assert process.stdin is not None
+            process.stdin.close()  # for one that still waits for its settings, with signals held back
         end = time.monotonic() + _STOP_SECONDS
         while any(process.poll() is None for process in running):
             impatient = signal.sigtimedwait({signal.SIGTERM, signal.SIGINT}, 0.02)
@@ -141,13 +145,20 @@ def serve(settings: Settings) -> None:
 
 def _prepare(settings: Settings) -> Welcome:
     # Imported here, after the children were started: it takes about as long as all else before them.
-    from lastbeat.installation import prepare
+    from sqlalchemy.exc import DBAPIError
+
+    from lastbeat.installation import control_path, prepare
     from store.control.migrate import TooNew
 
     try:
         return prepare(settings, clock.now())
     except TooNew as error:
         raise CannotServe(str(error)) from None
+    except (sqlite3.DatabaseError, DBAPIError) as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        # An operational error (disk full, no permission) says by itself what to do; all others are damage.
+        advice = "" if isinstance(reason, sqlite3.OperationalError) else "; restore a backup of it, or move it away to start over"
+        raise CannotServe(f"{control_path(settings)} cannot be used: {reason}{advice}") from None
 
 
 def _told_to_stop(within: float) -> bool:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 from serving import Server
+
+from config.settings import load
+from lastbeat.serve import Child, Family
 
 pytestmark = pytest.mark.server
 
@@ -61,6 +66,20 @@ def test_a_dead_child_is_started_again_and_nothing_is_lost(make: Make, role: str
     server.until(lambda: len(server.api("GET", f"/api/monitors/{job['id']}/pings")) >= 2)
 
 
+def test_a_child_that_dies_before_it_has_its_settings_does_not_take_the_parent_along(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        family = Family(load({}, {"LASTBEAT_DATA_DIR": str(tmp_path)}), dict(os.environ), listener)
+        child = Child("a child", ["of an unknown role"])
+        family.children = [child]
+        family.start([child])
+        assert child.process is not None
+        child.process.wait(30)
+        family.brief([child])
+        family.keep()
+        assert child.falls == 1
+        family.stop([child])
+
+
 def test_two_workers_share_the_port_and_know_the_same_monitors(make: Make) -> None:
     server = make("--workers", "2").start()
     job = server.monitor(interval=3_600)
@@ -84,6 +103,19 @@ def test_a_port_that_is_taken_is_named(make: Make, tmp_path: Path) -> None:
     refused = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert refused.returncode == 1
     assert f"cannot listen on 127.0.0.1 port {server.port}: Address already in use" in refused.stderr
+
+
+def test_a_control_store_that_is_damaged_is_named_and_not_touched(make: Make) -> None:
+    server = make()
+    server.data.mkdir()
+    damaged = b"this is no database at all" * 400
+    (server.data / "control.db").write_bytes(damaged)
+    refused = server.run_again()
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        f"Error: {server.data}/control.db cannot be used: file is not a database; restore a backup of it, or move it away to start over.\n"
+    )
+    assert (server.data / "control.db").read_bytes() == damaged
 
 
 def test_wrong_usage_is_a_sentence_and_status_2(make: Make) -> None:
