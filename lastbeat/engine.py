@@ -26,6 +26,7 @@ from store.model import Ns
 from store.points.embedded import EmbeddedPoints
 from store.retention import Retention
 from store.ship import Ship, ShipStates
+from store.standing import Standing
 
 _SETTLE_EVERY = 0.1
 _SENDERS = 16
@@ -52,6 +53,7 @@ def run(settings: Settings) -> None:
     shipping = [Step("ship", ship.step, 0.2)]
     if not isinstance(points, EmbeddedPoints):  # which needs no copy of what the control store has
         shipping.append(Step("states", ShipStates(control, points, dead).step, 1.0))
+        shipping.append(Step("standing", Standing(control, points).step, 3_600.0))
         shipping.append(Step("vitals", Vitals(control, places.counters, places.journals, points).step, 15.0))
     # Each line has a thread: what one waits for never holds up another.
     lines = [

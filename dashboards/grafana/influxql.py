@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from store.model import Status
 from store.points import METRIC, PING, STATE, STATUS_NUMBERS, TEXT
+from store.standing import DAY, LOOK_BACK
 
 # Under this name, which no monitor can have, the engine writes its own numbers (lastbeat/vitals.py).
 ITSELF: Final = "lastbeat"
@@ -17,7 +18,7 @@ CHOSEN_NAME: Final = "${monitor:text}"
 CHOSEN: Final = '"monitor" =~ /^${monitor:regex}$/'
 CHOSEN_METRIC: Final = '"metric" =~ /^${metric:regex}$/'
 # States are written when they change, so the one at the left edge of a picture was written before it.
-_BACK: Final = "90d"
+_BACK: Final = f"{LOOK_BACK // DAY}d"
 _IN_RANGE: Final = "$timeFilter"
 _SINCE_LONG: Final = f"time >= ${{__from}}ms - {_BACK} AND time <= ${{__to}}ms"
 _BUCKET: Final = "time($__interval)"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
-from store.control.tables import incidents, transitions
-from store.model import Incident, Ns, Transition
+from store.control.tables import incidents, monitors, transitions
+from store.model import Incident, Ns, Status, Transition
 
 
 def of_monitor(connection: Connection, monitor_id: str, start: Ns, end: Ns) -> list[Transition]:
@@ -23,6 +23,14 @@ def after(connection: Connection, number: int, limit: int) -> list[tuple[int, Tr
     """Up to `limit` transitions of all monitors behind the one with that number, in the order they were written, each with its number."""
     query = select(transitions).where(transitions.c.id > number).order_by(transitions.c.id).limit(limit)
     return [(row["id"], _of(row)) for row in connection.execute(query).mappings()]
+
+
+def standing(connection: Connection, at: Ns, since: Ns) -> list[tuple[str, Status]]:
+    """The monitors whose state at `at` had begun before `since`, each with it."""
+    newest = select(func.max(transitions.c.id)).where(transitions.c.at <= at).group_by(transitions.c.monitor_id)
+    query = select(transitions.c.monitor_id, transitions.c.to_status).join(monitors)
+    query = query.where(transitions.c.id.in_(newest), transitions.c.at < since, monitors.c.deleted_at.is_(None))
+    return [(row.monitor_id, row.to_status) for row in connection.execute(query.order_by(transitions.c.monitor_id))]
 
 
 def incidents_of(connection: Connection, monitor_id: str, limit: int = 20) -> list[Incident]:
