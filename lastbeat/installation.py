@@ -73,9 +73,11 @@ def prepare(settings: Settings, now: Ns) -> Welcome:
                 values.put(connection, values.DEFAULT_PROJECT, projects.create(connection, "default", "unlimited", now).id)
             project_id = values.get(connection, values.DEFAULT_PROJECT)
             assert project_id is not None
-            key = settings.api_key or (projects.new_key() if first else None)
-            if key is not None:
-                projects.add_key(connection, project_id, "given by LASTBEAT_API_KEY" if settings.api_key else "first key", key, now)
+            key = projects.new_key() if first and settings.api_key is None else None
+            if settings.api_key is not None:
+                projects.replace_key(connection, project_id, "given by LASTBEAT_API_KEY", settings.api_key, now)
+            elif key is not None:
+                projects.add_key(connection, project_id, "first key", key, now)
             stored = values.get(connection, values.ADMIN_PASSWORD_HASH)
             password = settings.admin_password or (None if stored else secrets.token_urlsafe(12))
             # Hashed again only when it changed: every new hash ends all sessions.
@@ -83,7 +85,7 @@ def prepare(settings: Settings, now: Ns) -> Welcome:
                 values.put(connection, values.ADMIN_PASSWORD_HASH, generate_password_hash(password))
     finally:
         control.close()
-    return Welcome(None if settings.api_key else key, None if settings.admin_password else password)
+    return Welcome(key, None if settings.admin_password else password)
 
 
 def secret_key(places: Places) -> bytes:

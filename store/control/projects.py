@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from store.control.tables import api_keys, projects
 from store.model import ApiKey, Ns, Project, new_id
@@ -36,6 +36,13 @@ def add_key(connection: Connection, project_id: str, name: str, key: str, now: N
         insert(api_keys).values(id=made.id, project_id=project_id, name=name, hash=_hash(key), read_only=read_only, created_at=now)
     )
     return made
+
+
+def replace_key(connection: Connection, project_id: str, name: str, key: str, now: Ns) -> None:
+    """Make `key` open the project, and no other key of that name any more."""
+    others = (api_keys.c.project_id == project_id, api_keys.c.name == name, api_keys.c.hash != _hash(key))
+    connection.execute(delete(api_keys).where(*others))
+    add_key(connection, project_id, name, key, now)
 
 
 def by_key(connection: Connection, key: str) -> tuple[Project, ApiKey] | None:
