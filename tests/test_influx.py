@@ -111,7 +111,7 @@ def test_without_a_token_none_is_sent(stub: Stub) -> None:
 
 def test_many_points_go_in_batches_of_five_thousand_lines(stub: Stub, points: InfluxPoints) -> None:
     points.write(pinged(6_000))
-    assert [len(lines) for lines in stub.writes] == [5_000, 5_000, 2_000]
+    assert sorted(len(lines) for lines in stub.writes) == [2_000, 5_000, 5_000]  # two may be under way at once
 
 
 def test_long_logs_go_in_smaller_requests(stub: Stub, points: InfluxPoints) -> None:
