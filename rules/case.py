@@ -40,6 +40,10 @@ class Case:
     closed: list[Closure] = field(default_factory=list)
     words: list[Word] = field(default_factory=list)
     changed_alerts: dict[str, Alert] = field(default_factory=dict)
+    loaded: Beat = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.loaded = self.beat
 
     def ping(self, ping: Ping) -> None:
         """The job reported success, with its numbers and texts."""
@@ -132,7 +136,8 @@ class Case:
         if alert.incident_id is not None:
             self._resolve(alert, now, reason, None)
         after = replace(alert, state="ok", breaches=0, incident_id=None)
-        self.changed_alerts[alert.id] = after
+        if after != alert:
+            self.changed_alerts[alert.id] = after
         return after
 
     def _fire(self, alert: Alert, value: float | str, at: Ns) -> None:

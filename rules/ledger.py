@@ -23,9 +23,9 @@ def load(connection: Connection, monitor_ids: Collection[str]) -> dict[str, Case
 
 
 def save(connection: Connection, cases: Iterable[Case], base_url: str, now: Ns) -> None:
-    """Write every case's beat and all it caused. `base_url` leads the links in messages."""
+    """Write what has changed in the cases and all they caused. `base_url` leads the links in messages."""
     every = list(cases)
-    verdicts.save_beats(connection, {case.monitor.id: case.beat for case in every})
+    verdicts.save_beats(connection, {case.monitor.id: case.beat for case in every if case.beat != case.loaded})
     verdicts.save_alerts(connection, [alert for case in every for alert in case.changed_alerts.values()])
     verdicts.add_transitions(connection, [t for case in every for t in case.transitions])
     verdicts.save_incidents(connection, [i for case in every for i in case.opened], [c for case in every for c in case.closed])
