@@ -44,6 +44,7 @@ class Child:
 
     name: str
     arguments: list[str]
+    inherits: list[int] = field(default_factory=list)  # file descriptors
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     falls: int = 0
@@ -60,16 +61,16 @@ class Family:
     children: list[Child] = field(init=False)
 
     def __post_init__(self) -> None:
-        workers = [Child(f"worker {slot}", ["worker", str(slot), str(self.listener.fileno())]) for slot in range(self.settings.workers)]
+        # The engine does not get the port: it may outlive its parent while a receiver hangs, and would keep the next start from it.
+        port = self.listener.fileno()
+        workers = [Child(f"worker {slot}", ["worker", str(slot), str(port)], [port]) for slot in range(self.settings.workers)]
         self.children = [Child("the engine", ["engine"]), *workers]
 
     def start(self, children: list[Child]) -> None:
         """Let the processes begin to load; each waits for its settings (`brief`)."""
         for child in children:
             command = [sys.executable, "-m", "lastbeat", "child", *child.arguments]
-            child.process = subprocess.Popen(
-                command, bufsize=0, stdin=subprocess.PIPE, pass_fds=[self.listener.fileno()], env=self.environment
-            )
+            child.process = subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, pass_fds=child.inherits, env=self.environment)
             child.started = time.monotonic()
 
     def brief(self, children: list[Child]) -> None:

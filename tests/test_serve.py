@@ -53,6 +53,13 @@ def test_killing_the_parent_leaves_no_orphan(make: Make) -> None:
     assert not alive
 
 
+def test_only_workers_hold_the_port(make: Make) -> None:
+    # An engine that outlives its parent, busy with a receiver that hangs, must not keep the next start from it.
+    server = make("--workers", "2").start()
+    holders = [child for child in server.children() for found in child.net_connections("inet") if found.status == psutil.CONN_LISTEN]
+    assert sorted(child.pid for child in holders) == sorted(child.pid for child in server.children("worker"))
+
+
 @pytest.mark.parametrize("role", ["engine", "worker"])
 def test_a_dead_child_is_started_again_and_nothing_is_lost(make: Make, role: str) -> None:
     server = make().start()
