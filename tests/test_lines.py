@@ -86,7 +86,7 @@ def points(influx: Influx) -> Iterator[InfluxPoints]:
     store.close()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     numbers=st.dictionaries(KEYS, FLOATS, max_size=4),
     texts=st.dictionaries(KEYS, TEXTS, max_size=4),
