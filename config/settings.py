@@ -296,7 +296,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("influxdb_org", "lastbeat", _organization, "Organization, which only InfluxDB 2 asks for."),
     Setting("influxdb_bucket", "lastbeat", _bucket, "Bucket, or database in InfluxDB 1 and 3; its retention is how long points are kept."),
     Setting("rules_interval", "1", _seconds(0.1, 10), "Seconds between two evaluations of the rules."),
-    Setting("retention_days", "90", _whole(1, 36_500), "Days that the embedded time-series store keeps pings and metrics."),
+    Setting("retention_days", "90", _whole(1, 36_500), "Days that outages are kept, and pings and metrics in the embedded store."),
     Setting("journal_max_bytes", "1GiB", _bytes, "Size of each worker's journal past which its pings get 503; takes KiB, MiB and GiB."),
     Setting("dashboards_dir", None, _directory, "Directory that generated Grafana dashboards are kept in; else none are."),
 )

@@ -196,6 +196,8 @@ def test_who_lost_a_notice_to_another_sender_says_nothing_of_it_any_more(world: 
         ("SELECT 1 FROM outbox WHERE state IN ('pending', 'inflight') AND next_at <= 5 LIMIT 1", "ix_outbox_next_at"),
         ("SELECT id, version FROM monitors WHERE version > 5", "ix_monitors_version"),
         ("SELECT id FROM monitors WHERE deleted_at < 5", "ix_monitors_deleted_at"),
+        ("SELECT number FROM outbox WHERE state NOT IN ('pending', 'inflight') AND created_at < 5 LIMIT 5", "ix_outbox_created_at"),
+        ("SELECT id FROM incidents WHERE resolved_at < 5 LIMIT 5", "ix_incidents_resolved_at"),
     ],
 )
 def test_what_every_tick_asks_is_answered_by_an_index(world: World, query: str, index: str) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, delete, func, select
 
 from store.control.tables import incidents, monitors, transitions
 from store.model import Incident, Ns, Status, Transition
@@ -37,6 +37,24 @@ def incidents_of(connection: Connection, monitor_id: str, limit: int = 20) -> li
     """The monitor's newest incidents, newest first."""
     query = select(incidents).where(incidents.c.monitor_id == monitor_id).order_by(incidents.c.opened_at.desc()).limit(limit)
     return [Incident(**row) for row in connection.execute(query).mappings()]
+
+
+def outlived(connection: Connection, before: Ns, limit: int) -> list[int]:
+    """Numbers of up to `limit` transitions that no period since `before` needs: a later one of their monitor came before it too."""
+    later = transitions.alias("later")
+    newer = select(1).where(later.c.monitor_id == transitions.c.monitor_id, later.c.at > transitions.c.at, later.c.at < before).exists()
+    return list(connection.execute(select(transitions.c.id).where(transitions.c.at < before, newer).limit(limit)).scalars())
+
+
+def drop(connection: Connection, numbers: Sequence[int]) -> None:
+    """Forget the transitions of those numbers."""
+    connection.execute(delete(transitions).where(transitions.c.id.in_(numbers)))
+
+
+def forget_incidents(connection: Connection, before: Ns, limit: int) -> int:
+    """Drop up to `limit` incidents that were resolved before; returns how many went."""
+    old = select(incidents.c.id).where(incidents.c.resolved_at < before).limit(limit)
+    return connection.execute(delete(incidents).where(incidents.c.id.in_(old))).rowcount
 
 
 def _of(row: Mapping[Any, Any]) -> Transition:

@@ -147,7 +147,7 @@ incidents = Table(
     Column("alert_id", String),
     Column("cause", String, nullable=False),
     Column("opened_at", BigInteger, nullable=False),
-    Column("resolved_at", BigInteger),
+    Column("resolved_at", BigInteger, index=True),
     Column("resolution", String),
     Index("ix_incidents_monitor_id_opened_at", "monitor_id", "opened_at"),
 )
@@ -164,6 +164,8 @@ transitions = Table(
     Column("incident_id", String),
     Index("ix_transitions_monitor_id_at", "monitor_id", "at"),
     Index("ix_transitions_at", "at"),
+    # A number is never given twice, whatever was forgotten: those who read on from a number would miss it.
+    sqlite_autoincrement=True,
 )
 
 outbox = Table(
@@ -180,7 +182,7 @@ outbox = Table(
     Column("state", String, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("next_at", BigInteger, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False, index=True),
     Column("sent_at", BigInteger),
     Column("last_error", Text),
     Index("ix_outbox_incident_id_channel_id", "incident_id", "channel_id"),
