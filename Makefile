@@ -79,6 +79,8 @@ programs:
 
 $(TYPES): tests/typecheck/package-lock.json
 	@if command -v npm >/dev/null; then \
-	  npm --prefix $(dir $<) ci --no-audit --no-fund --silent && touch $@ \
-	    || echo "Could not install Grafana's types: the tests that need them are skipped." >&2; \
+	  for pause in 5 15 0; do \
+	    npm --prefix $(dir $<) ci --no-audit --no-fund --loglevel=error && touch $@ && break || sleep $$pause; \
+	  done; \
+	  [ -e $@ ] || echo "Could not install Grafana's types: the tests that need them are skipped." >&2; \
 	fi
