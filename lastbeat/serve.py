@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -68,6 +69,8 @@ class Family:
 
     def start(self, children: list[Child]) -> None:
         """Let the processes begin to load; each waits for its settings (`brief`)."""
+        if children:
+            Places(self.settings.data_dir).make_counters()
         for child in children:
             command = [sys.executable, "-m", "lastbeat", "child", *child.arguments]
             child.process = subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, pass_fds=child.inherits, env=self.environment)
@@ -141,6 +144,7 @@ def serve(settings: Settings) -> None:
         engine, *workers = family.children
         family.stop(workers)
         family.stop([engine])
+        shutil.rmtree(places.counters, ignore_errors=True)
         lock.close()
 
 

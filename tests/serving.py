@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
+
+from lastbeat.places import Places
 
 API_KEY = "lb_0123456789abcdefghij"
 PASSWORD = "correct horse battery"
@@ -82,6 +85,7 @@ class Server:
     def end(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self.kill()
+        shutil.rmtree(Places(self.data).counters, ignore_errors=True)  # what is killed leaves it in memory
 
     def run_again(self) -> subprocess.CompletedProcess[str]:
         """Start it a second time beside the running one, and wait for how that ends."""

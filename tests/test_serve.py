@@ -196,6 +196,40 @@ def test_a_full_journal_is_503_and_makes_nobody_look_down(make: Make) -> None:
     assert moves == ["up"]
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    data = tmp_path / "data"
+    data.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(data)], capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"a disk that can be filled is mounted by root only: {mounted.stderr.strip()}")
+    yield data
+    subprocess.run(["umount", "--lazy", str(data)], check=True)
+
+
+def test_on_a_full_disk_pings_are_503_and_no_process_dies(small_disk: Path, make: Make) -> None:
+    server = make().start()
+    job = server.monitor()
+    assert server.ping(job).status == 200
+    filler = (small_disk / "filler").open("wb", buffering=0)
+    with pytest.raises(OSError, match="No space left"):
+        while True:
+            filler.write(b"x" * 4_096)
+    server.until(lambda: server.ping(job).status == 503)
+    for role in ("engine", "worker"):  # a process that begins counts many things for the first time
+        server.child(role).kill()
+    server.until(lambda: server.ping(job).status == 503)
+    children = server.until(lambda: (found := server.children()) and len(found) == 2 and found)
+    time.sleep(2)
+    assert [child for child in children if child.is_running()] == children
+    assert "SIGBUS" not in server.log.read_text()
+    filler.truncate(0)
+    filler.close()
+    server.until(lambda: server.ping(job).status == 200)
+    server.until(lambda: server.get("/readyz").status == 200)
+    assert server.get("/metrics").status == 200
+
+
 def test_acknowledged_pings_survive_kill_9_of_everything(make: Make) -> None:
     server = make().start()
     job = server.monitor(interval=3_600)
