@@ -85,6 +85,8 @@ def test_every_query_of_every_dashboard_finds_something(house: House) -> None:
             found[f"{uid}: {where}"] = house.rows(query, METRIC.replace("%", "%25"))
     assert len(found) > 40
     assert [where for where, rows in found.items() if not rows] == []
+    assert [(row["metric"], row["text"]) for row in found["lastbeat-monitor: Texts, A"]] == [("state", "fine")]
+    assert {row["metric"].partition(".")[0] for row in found["lastbeat-health: Time of a tick, A"]} == {"step_seconds"}
     assert house.silent["id"] in [row["monitor"] for row in found["lastbeat-overview: Down, A"]]
     assert {row["mean"] for row in found["lastbeat-monitor: $metric, A"]} <= {12.5, 13.0, 13.5}
     assert [row["last"] for row in found["lastbeat-overview: Down now, A"]] in ([1], [2])
