@@ -5,10 +5,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 from world import START, World
 
 from store import deadletter
 from store.control import offsets, verdicts
+from store.control.tables import transitions
 from store.deadletter import DeadLetters
 from store.inbox import Inbox
 from store.lag import Lag, measure
@@ -203,6 +205,15 @@ def test_every_transition_is_shipped_once_and_in_order(harbour: Harbour) -> None
     harbour.states.step(START)
     assert harbour.shelf.states == moves
     assert harbour.sentence(0) is None
+
+
+def test_a_transition_after_the_newest_ones_were_forgotten_is_shipped_too(harbour: Harbour) -> None:
+    for number in range(2):
+        with harbour.world.control.begin() as connection:
+            connection.execute(delete(transitions))
+            verdicts.add_transitions(connection, [_moved(harbour.monitor, number)])
+        harbour.states.step(START)
+    assert harbour.shelf.states == [_moved(harbour.monitor, number) for number in range(2)]
 
 
 def test_the_offset_of_transitions_is_no_journal_to_the_worker(harbour: Harbour) -> None:
