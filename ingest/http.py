@@ -138,11 +138,11 @@ class Server(WSGIServer):
         self.stopping = False
         self.idle: set[greenlet] = set()
 
-    def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> Any:
+    def handle(self, client_socket: Any, address: Any) -> Any:
         # pywsgi sends head and body apart: without NODELAY the body would wait 40 ms for the client's delayed ACK.
         client_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client_socket.settimeout(_IDLE_SECONDS)
-        return super().wrap_socket_and_handle(client_socket, address)
+        return super().handle(client_socket, address)
 
     def drain(self, seconds: float) -> None:
         """Accept nothing more, answer what is being answered, let go of idle connections."""

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import gevent
@@ -15,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from world import START, World
 
+from ingest import http
 from ingest.commit import Committer
 from ingest.endpoint import PingEndpoint
 from ingest.head import read_head
@@ -382,3 +385,26 @@ def test_what_is_read_as_a_plain_ping_the_strict_reader_reads_alike(noise: bytes
 )
 def test_whatever_is_unusual_is_left_to_the_library(head: bytes) -> None:
     assert plain_ping(head) is None
+
+
+def test_a_connection_on_which_nothing_comes_is_closed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "_IDLE_SECONDS", 0.05)
+    with gsocket.create_connection(site.address) as silent, gsocket.create_connection(site.address) as half:
+        half.sendall(b"GET /monitors HTTP/1.1\r\nHos")
+        for connection in (silent, half):
+            connection.settimeout(2)
+            while connection.recv(1_024):
+                pass
+
+
+def test_the_body_of_a_page_does_not_wait_for_the_clients_acknowledgement(site: Site) -> None:
+    took: list[float] = []
+    with gsocket.create_connection(site.address) as connection:
+        for _ in range(9):
+            began = time.perf_counter()
+            connection.sendall(b"GET /monitors HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = b""
+            while not answer.endswith(b"page /monitors "):
+                answer += connection.recv(1_024)
+            took.append(time.perf_counter() - began)
+    assert median(took) < 0.03, "a client delays its acknowledgement by 40 ms"
