@@ -26,8 +26,15 @@ def pytest_configure() -> None:
         del os.environ[name]
 
 
+# Fixtures that start a real server: a test that asks for one is no unit test.
+_SERVERS = {"influx"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Unit tests first, then those that start a server, then those that drive a browser: the quickest answer comes first."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _SERVERS & set(item.fixturenames):
+            item.add_marker("server")
     items.sort(key=lambda item: bool(item.get_closest_marker("server")) + 2 * bool(item.get_closest_marker("browser")))
 
 

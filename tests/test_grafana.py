@@ -52,6 +52,7 @@ def types_refuse(folder: Path, documents: dict[str, Json]) -> dict[str, str]:
     return complaints
 
 
+@pytest.mark.server
 def test_grafanas_own_types_accept_every_dashboard(tmp_path: Path) -> None:
     empty = {f"empty-{uid}": document for uid, document in dashboards({}, {}).items()}
     assert types_refuse(tmp_path, MADE | empty) == {}
@@ -90,6 +91,7 @@ MUTANTS: dict[str, Change] = {
 }
 
 
+@pytest.mark.server
 def test_grafanas_own_types_find_each_mistake(tmp_path: Path) -> None:
     mutants = {}
     for name, change in MUTANTS.items():
