@@ -26,13 +26,14 @@ class Retention:
     def step(self, now: Ns) -> bool:
         """Forget one piece of each kind; True when there is more."""
         before = now - self._days * _DAY
-        expired = self._points.expire(before, _ROWS)
         outlived = self._outlived(before, now)
         with self._control.begin() as connection:
             history.drop(connection, outlived)
             resolved = history.forget_incidents(connection, before, _CONTROL_ROWS)
             delivered = outbox.forget(connection, now - _OUTBOX_DAYS * _DAY, _CONTROL_ROWS)
             buried = monitors.buried(connection, now - _BURIAL)
+        # Last, since the points may be away for long: what is in the control store goes all the same.
+        expired = self._points.expire(before, _ROWS)
         more = _CONTROL_ROWS in (len(outlived), resolved, delivered)
         return bool(expired or more or [m for m in buried if self._forget(m)])
 

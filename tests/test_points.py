@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from influx import DATABASE, Influx
 
 from store.model import KINDS, SECOND, Bucket, Ns, Ping, new_id
-from store.points import Points, PointsError, connections, embedded
+from store.points import Away, Points, PointsError, connections, embedded
 from store.points.embedded import EmbeddedPoints
 from store.points.influx import FIRST_WINDOW, InfluxPoints
 
@@ -403,6 +403,12 @@ def test_many_may_open_a_new_file_at_once(path: Path) -> None:
         store.close()
 
 
+def new_store(path: Path) -> None:
+    store = EmbeddedPoints(path)
+    store.write([])
+    store.close()
+
+
 def test_its_files_are_private(path: Path) -> None:
     store = EmbeddedPoints(path)
     store.write(pinged("mon_1", 1))
@@ -421,13 +427,13 @@ def test_an_empty_file_becomes_a_store(path: Path) -> None:
 
 
 def test_a_file_of_a_newer_version_is_refused_and_left_alone(path: Path) -> None:
-    EmbeddedPoints(path).close()
+    new_store(path)
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
     before = path.read_bytes()
     with pytest.raises(PointsError, match=r"points\.sqlite has schema version 99, this program knows up to 1: .* newer Lastbeat"):
-        EmbeddedPoints(path)
+        EmbeddedPoints(path).write([])
     assert path.read_bytes() == before
 
 
@@ -437,26 +443,72 @@ def test_the_database_of_another_program_is_refused_and_left_alone(path: Path) -
     connection.close()
     before = path.read_bytes()
     with pytest.raises(PointsError, match=r"points\.sqlite is the database of another program"):
-        EmbeddedPoints(path)
+        EmbeddedPoints(path).write([])
     assert path.read_bytes() == before
 
 
-def test_a_file_that_is_no_database_is_refused_and_left_alone(path: Path) -> None:
+def test_a_file_that_is_no_database_is_refused_at_every_call_until_it_is_moved_away(path: Path) -> None:
     path.write_bytes(b"surely no database " * 100)
-    with pytest.raises(PointsError, match=r"points\.sqlite cannot be opened: file is not a database"):
-        EmbeddedPoints(path)
-    assert path.read_bytes() == b"surely no database " * 100
+    store = EmbeddedPoints(path)
+    sentence = r"points\.sqlite cannot be used: file is not a database; mend the file, or move it away with its -wal and -shm"
+    calls: list[Callable[[], object]] = [
+        lambda: store.write(pinged("mon_1", 1)),
+        lambda: store.pings("mon_1", limit=1),
+        lambda: store.buckets("mon_1", ["a"], 0, 1, 1),
+        lambda: store.expire(EPOCH, 1),
+    ]
+    for call in calls * 2:
+        with pytest.raises(Away, match=sentence):
+            call()
+    aside = path.rename(path.with_name("aside"))
+    for call in calls:
+        call()
+    assert store.count_pings("mon_1") == 1
+    assert aside.read_bytes() == b"surely no database " * 100
+    store.close()
+
+
+def test_a_file_that_breaks_while_it_is_open_is_told_and_replaced(path: Path) -> None:
+    store = EmbeddedPoints(path)
+    store.write(pinged("mon_1", 500))
+    assert store.count_pings("mon_1") == 500
+    store.close()
+    store = EmbeddedPoints(path)
+    healthy = path.read_bytes()
+    path.write_bytes(healthy[:4_096] + b"\xff" * (len(healthy) - 4_096))
+    for _ in range(2):
+        with pytest.raises(Away, match="cannot be used: database disk image is malformed; mend the file"):
+            store.count_pings("mon_1")
+        with pytest.raises(Away, match="cannot be used: database disk image is malformed; mend the file"):
+            store.write(pinged("mon_1", 1))
+    for part in path.parent.glob(f"{path.name}*"):
+        part.rename(path.parent / f"aside-{part.name}")
+    store.write(pinged("mon_1", 1))
+    assert store.count_pings("mon_1") == 1
+    store.close()
+
+
+def test_a_healthy_file_that_is_moved_away_is_not_written_any_more(path: Path) -> None:
+    writer, reader = EmbeddedPoints(path), EmbeddedPoints(path)
+    writer.write(pinged("mon_1", 5))
+    assert reader.count_pings("mon_1") == 5
+    for part in path.parent.glob(f"{path.name}*"):
+        part.rename(path.parent / f"aside-{part.name}")
+    writer.write(pinged("mon_1", 1))
+    assert reader.count_pings("mon_1") == writer.count_pings("mon_1") == 1
+    reader.close()
+    writer.close()
 
 
 def test_a_directory_in_its_place_is_refused(path: Path) -> None:
     path.mkdir()
-    with pytest.raises(PointsError, match=r"points\.sqlite cannot be opened: unable to open database file"):
-        EmbeddedPoints(path)
+    with pytest.raises(Away, match=r"points\.sqlite cannot be used: unable to open database file"):
+        EmbeddedPoints(path).write([])
 
 
 def test_a_missing_directory_is_named(path: Path) -> None:
-    with pytest.raises(PointsError, match=r"nowhere.points\.sqlite cannot be opened: .*No such file or directory"):
-        EmbeddedPoints(path.parent / "nowhere" / "points.sqlite")
+    with pytest.raises(Away, match=r"nowhere.points\.sqlite cannot be used: .*No such file or directory"):
+        EmbeddedPoints(path.parent / "nowhere" / "points.sqlite").write([])
 
 
 def test_a_closed_store_says_so(path: Path) -> None:
@@ -562,7 +614,7 @@ def plan(path: Path, statement: str) -> list[str]:
     ],
 )
 def test_no_query_scans_a_table_or_sorts_one(path: Path, statement: str) -> None:
-    EmbeddedPoints(path).close()
+    new_store(path)
     steps = plan(path, statement)
     assert any(step.startswith("SEARCH") for step in steps)
     assert not [step for step in steps if step.startswith("SCAN") or "ORDER BY" in step], steps
@@ -580,7 +632,7 @@ def test_no_query_scans_a_table_or_sorts_one(path: Path, statement: str) -> None
     ],
 )
 def test_only_the_asked_series_and_time_are_read(path: Path, statement: str, search: str) -> None:
-    EmbeddedPoints(path).close()
+    new_store(path)
     assert any(step.startswith("SEARCH") and step.endswith(search) for step in plan(path, statement))
 
 

@@ -9,6 +9,7 @@ from world import World
 import store.retention
 from store.control import history, monitors, outbox
 from store.model import SECOND, Monitor, Ns, Status
+from store.points import PointsError
 from store.points.embedded import EmbeddedPoints
 from store.retention import Retention
 
@@ -51,6 +52,20 @@ def test_delivered_messages_are_forgotten_after_a_month(world: World, retention:
     _forget(world, retention, 29)
     assert world.events() == ["monitor_down", "monitor_up"]
     _forget(world, retention, 31)
+    assert world.events() == []
+
+
+def test_points_that_cannot_be_used_hold_up_nothing_else(world: World, retention: Retention, tmp_path: Path) -> None:
+    (tmp_path / "points.db").write_bytes(b"surely no database " * 100)
+    world.channel()
+    job = world.monitor()
+    world.ping(job, 0)
+    world.run(100)
+    world.ping(job, 110)
+    world.run(120)
+    _deliver(world, 120)
+    with pytest.raises(PointsError):
+        retention.step(world.at(31 * DAY))
     assert world.events() == []
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from serving import Server
+from serving import API_KEY, Server
 
 from config.settings import load
 from lastbeat.serve import Child, Family
@@ -194,6 +194,27 @@ def test_a_full_journal_is_503_and_makes_nobody_look_down(make: Make) -> None:
         moves = [t.to_status for t in of_monitor(connection, job["id"], 0, 2**62)]
     control.close()
     assert moves == ["up"]
+
+
+def test_a_damaged_history_stops_neither_pings_nor_alarms(make: Make) -> None:
+    server = make()
+    server.data.mkdir()
+    history = server.data / "points.db"
+    history.write_bytes(b"surely no database " * 100)
+    server.start()
+    job, other = server.monitor(interval=1, gracePeriod=1), server.monitor(interval=3_600)
+    children = server.children()
+    assert server.ping(job).status == server.ping(other, {"n": 1}).status == 200
+    server.until(lambda: server.status(job) == "down")
+    reply = server.until(lambda: (r := server.get(f"/api/monitors/{other['id']}/pings", **{"x-api-key": API_KEY})).status == 503 and r)
+    sentence = f"The points store {history} cannot be used since "
+    assert reply.json["error"].startswith(sentence)
+    assert "file is not a database; mend the file, or move it away" in reply.json["error"]
+    assert sentence in server.get("/readyz").json["notes"][0]
+    assert server.children() == children
+    history.unlink()
+    pings = server.until(lambda: (r := server.get(f"/api/monitors/{other['id']}/pings", **{"x-api-key": API_KEY})).status == 200 and r.json)
+    assert [ping["metrics"] for ping in pings] == [{"n": 1.0}]
 
 
 @pytest.fixture

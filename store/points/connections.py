@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from store.points import PointsError
+from store.points import Away, PointsError
 
 APPLICATION: Final = 0x4C425054  # "LBPT", so that another program's database is refused instead of written into
 VERSION: Final = 1
@@ -53,68 +53,110 @@ COMMIT;
 """
 
 
-class Connections:
-    """Opens `path`, creating it with mode 0600 where there is none. Open it after a fork, never before: SQLite forbids to share it.
+class _File:
+    """The connections to one file. It may be moved away and another one put at its path, so what counts is which file it is."""
 
-    Raises `PointsError` with a sentence for a file that is not a points store of this version.
+    def __init__(self, path: Path) -> None:
+        self.writer = _prepared(path)
+        # A reader borrows a connection instead of owning one by thread: threads of a pool come and go, and close() must find them all.
+        self.idle: deque[sqlite3.Connection] = deque()
+        self.identity = _identity(path)
+
+    def close_idle(self) -> None:
+        while self.idle:
+            self.idle.pop().close()
+
+
+class Connections:
+    """Opens `path` at the first use, creating it with mode 0600 where there is none. Use it after a fork only: SQLite forbids to share it.
+
+    While the file cannot be used, every use raises `PointsError` with a sentence, and tries anew: it may have been mended or moved away.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._closed = False
+        self._file: _File | None = None
+        self._opening = threading.Lock()
         self._turn = threading.Lock()
-        # A reader borrows a connection instead of owning one by thread: threads of a pool come and go, and close() must find them all.
-        self._idle: deque[sqlite3.Connection] = deque()
-        try:
-            self._writer = _prepared(path)
-        except (OSError, sqlite3.Error) as error:
-            raise PointsError(f"The points store {path} cannot be opened: {error}. Move the file away or set another path.") from error
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction, all or nothing, on disk when the block is left; other writers wait for their turn."""
-        with self._turn:
-            self._check_open()
-            self._writer.execute("BEGIN IMMEDIATE")
+        with self._turn, self._using() as file:
+            file.writer.execute("BEGIN IMMEDIATE")
             try:
-                yield self._writer
-                self._writer.execute("COMMIT")
+                yield file.writer
+                file.writer.execute("COMMIT")
             except BaseException:
-                self._writer.rollback()
+                file.writer.rollback()
                 raise
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """One consistent view of the store; readers wait for nobody."""
-        self._check_open()
-        try:
-            reader = self._idle.pop()
-        except IndexError:
-            reader = _connected(self.path)
-            reader.execute("PRAGMA query_only = ON")
-        try:
-            reader.execute("BEGIN")
-            yield reader
-        finally:
-            reader.rollback()
-            self._idle.append(reader)
-            if self._closed:
-                self._close_idle()
+        with self._using() as file:
+            try:
+                reader = file.idle.pop()
+            except IndexError:
+                reader = _connected(self.path)
+                reader.execute("PRAGMA query_only = ON")
+            try:
+                reader.execute("BEGIN")
+                yield reader
+            finally:
+                reader.rollback()
+                file.idle.append(reader)
+                if file is not self._file:
+                    file.close_idle()
 
     def close(self) -> None:
         """Readers still at work close theirs as they finish."""
-        self._closed = True
-        self._close_idle()
-        with self._turn:
-            self._writer.close()
+        with self._opening:
+            self._closed = True
+            file, self._file = self._file, None
+        if file is not None:
+            file.close_idle()
+            with self._turn:
+                file.writer.close()
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise PointsError(f"The points store {self.path} is closed.")
+    @contextmanager
+    def _using(self) -> Iterator[_File]:
+        file = None
+        try:
+            file = self._current()
+            yield file
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+            raise  # a mistake of ours, and no fault of the file's
+        except (OSError, sqlite3.Error) as error:
+            with self._opening:
+                if self._file is file:
+                    self._file = None  # its writer closes when nobody has it any more
+            raise Away(f"The points store {self.path} cannot be used", f"{error}; {_advice(error)}") from error
 
-    def _close_idle(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
+    def _current(self) -> _File:
+        with self._opening:
+            if self._closed:
+                raise PointsError(f"The points store {self.path} is closed")
+            if self._file is not None and self._file.identity != _identity(self.path):
+                self._file = None
+            if self._file is None:
+                self._file = _File(self.path)
+            return self._file
+
+
+def _advice(error: Exception) -> str:
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return "mend the file, or move it away with its -wal and -shm: a new one begins"
+    return "pings wait until it can"
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _connected(path: Path) -> sqlite3.Connection:
@@ -150,10 +192,10 @@ def _ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
     if application == APPLICATION and version > VERSION:
         raise PointsError(
             f"The points store {path} has schema version {version}, this program knows up to {VERSION}: "
-            "it was written by a newer Lastbeat; run that one, or move the file away."
+            "it was written by a newer Lastbeat; run that one, or move the file away"
         )
     if application != APPLICATION and tables:
-        raise PointsError(f"{path} is the database of another program, not a points store: set another path.")
+        raise PointsError(f"{path} is the database of another program, not a points store: move it away")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")

@@ -69,7 +69,7 @@ class EmbeddedPoints:
     """`Points` in the SQLite file `path`. The file is made with mode 0600; it does not shrink, freed pages are used again.
 
     Threads may share it, processes may not: each opens its own, after it was forked. -0.0 comes back as 0.0.
-    Raises `PointsError` for a file that is not a points store of this version, sqlite3.Error when the disk fails.
+    Opened at the first call, so that only those who ask for points meet a file that cannot be used: then every call raises `PointsError`.
     """
 
     def __init__(self, path: Path) -> None:
