@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from gevent.threadpool import ThreadPool
 
 from store.control import Control, metric_keys, monitors
-from store.model import Schedule
+from store.model import SECOND, Ns, Schedule
+
+# Half the time after which a deleted monitor leaves no trace to be told by: a store that cannot be read for a moment stops no ping.
+_TRUST = 30 * SECOND
 
 
 @dataclass(slots=True)
@@ -29,6 +32,7 @@ class Registry:
         self._threads = threads
         self._by_token: dict[str, Known] = {}
         self._token_of: dict[str, str] = {}
+        self._fresh_at: Ns | None = None
         with control.read() as connection:
             self._seen = monitors.newest_version(connection)
 
@@ -36,18 +40,18 @@ class Registry:
         """The monitor of this ping URL; None where there is none."""
         return self._by_token.get(token) or self._load(token)
 
-    def refresh(self) -> None:
-        """Forget every monitor that was changed or deleted since the last call; where that cannot be known, forget all, and raise."""
-        try:
-            changed, self._seen = self._threads.apply(self._changed_since, (self._seen,))
-        except Exception:
+    def step(self, now: Ns) -> bool:
+        """Forget every monitor that was changed or deleted since the last call; after too long without one, forget all."""
+        if self._fresh_at is not None and now - self._fresh_at > _TRUST:
             self._by_token.clear()
             self._token_of.clear()
-            raise
+        changed, self._seen = self._threads.apply(self._changed_since, (self._seen,))
+        self._fresh_at = now
         for monitor_id in changed:
             token = self._token_of.pop(monitor_id, None)
             if token is not None:
                 self._by_token.pop(token, None)
+        return False
 
     def _load(self, token: str) -> Known | None:
         seen = self._seen

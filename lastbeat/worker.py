@@ -71,7 +71,7 @@ def run(settings: Settings, slot: int, listener: socket.socket) -> None:
     threads.spawn(_load_pages, pages, settings, control, points, committer, clock)
     steps = [
         Step("listening", listening.step, EVERY),
-        Step("registry", _refresh(registry), 0.5),
+        Step("registry", registry.step, 0.5),
         Step("prune", _prune(control, journal, journal_thread, lookups, slot), 1.0),
     ]
     background = [gevent.spawn(drive, [step], clock, stop) for step in steps]
@@ -140,14 +140,6 @@ def _load_pages(
         ready.set_exception(error)
     else:
         ready.set_result(app)
-
-
-def _refresh(registry: Registry) -> Callable[[Ns], bool]:
-    def step(now: Ns) -> bool:
-        registry.refresh()
-        return False
-
-    return step
 
 
 def _prune(control: Control, journal: Journal, journal_thread: ThreadPool, lookups: ThreadPool, slot: int) -> Callable[[Ns], bool]:

@@ -12,7 +12,7 @@ from world import START, World
 
 from ingest.registry import Registry
 from store.control import monitors
-from store.model import Monitor
+from store.model import SECOND, Monitor
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_a_url_is_looked_up_once_until_its_monitor_changes(world: World, registr
     assert registry.lookup(job.token) is known
     with world.control.begin() as connection:
         monitors.change(connection, replace(job, name="renamed"))
-    registry.refresh()
+    registry.step(START)
     changed = registry.lookup(job.token)
     assert changed is not None
     assert changed.name == "renamed"
@@ -53,7 +53,7 @@ def test_a_deleted_monitor_is_unknown_after_a_refresh(world: World, registry: Re
     assert registry.lookup(job.token)
     with world.control.begin() as connection:
         monitors.bury(connection, job.id, START)
-    registry.refresh()
+    registry.step(START)
     assert registry.lookup(job.token) is None
 
 
@@ -62,13 +62,17 @@ def test_a_rotated_url_is_unknown_even_if_the_new_one_is_asked_before_the_refres
     assert registry.lookup(job.token)
     rotated = _rotated(world, job)
     assert registry.lookup(rotated.token)
-    registry.refresh()
+    registry.step(START)
     assert registry.lookup(job.token) is None
     assert registry.lookup(rotated.token)
 
 
-def test_what_cannot_be_refreshed_is_forgotten(world: World, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("seconds", "remembered"), [(29, True), (31, False)])
+def test_a_moment_without_the_store_stops_no_ping_and_a_long_one_is_not_trusted(
+    world: World, registry: Registry, monkeypatch: pytest.MonkeyPatch, seconds: int, remembered: bool
+) -> None:
     job = world.monitor()
+    registry.step(START)
     assert registry.lookup(job.token)
 
     def fail(*_: Any) -> None:
@@ -77,8 +81,7 @@ def test_what_cannot_be_refreshed_is_forgotten(world: World, registry: Registry,
     with monkeypatch.context() as broken:
         broken.setattr(monitors, "changed_since", fail)
         with pytest.raises(sqlite3.OperationalError):
-            registry.refresh()
+            registry.step(START + seconds * SECOND)
     with world.control.begin() as connection:  # buried and removed while nobody could hear of it
         monitors.remove(connection, job.id)
-    registry.refresh()
-    assert registry.lookup(job.token) is None
+    assert (registry.lookup(job.token) is not None) is remembered
