@@ -24,10 +24,9 @@ class Places:
         for directory in (self.root, self.journals):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.root.chmod(0o700)
-        self.make_counters()
 
     def make_counters(self) -> None:
-        """Also while the server runs: a login session that ends may take with it what its user has in memory."""
+        """The directory `counters`, made by who serves, before its children. A login session that ends may take it away meanwhile."""
         with suppress(OSError):  # not there, or not ours to write
             self._shared.mkdir(mode=0o700, exist_ok=True)
         self.counters.mkdir(mode=0o700, exist_ok=True)

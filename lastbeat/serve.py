@@ -132,7 +132,8 @@ def serve(settings: Settings) -> None:
         raise CannotServe(f"another Lastbeat (process {locked.holder}) serves {settings.data_dir}; stop it, or give --data-dir") from None
     except OSError as error:
         raise CannotServe(f"the data directory {settings.data_dir} cannot be used: {error.strerror}") from None
-    family = Family(settings, _environment(places), _listen(settings))
+    listener = _listen(settings)
+    family = Family(settings, _environment(places), listener)
     family.start(family.children)  # they load their code while the tables are looked after here
     try:
         welcome = _prepare(settings)
@@ -182,6 +183,7 @@ def _listen(settings: Settings) -> socket.socket:
 
 
 def _environment(places: Places) -> dict[str, str]:
+    places.make_counters()
     for left in places.counters.glob("*.db"):
         left.unlink()
     secrets = {setting.variable for setting in SETTINGS if setting.secret}

@@ -20,6 +20,7 @@ def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def made(root: Path) -> Places:
     found = Places(root)
     found.make()
+    found.make_counters()
     return found
 
 

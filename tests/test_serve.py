@@ -15,6 +15,7 @@ import pytest
 from serving import API_KEY, Server
 
 from config.settings import load
+from lastbeat.places import Places
 from lastbeat.serve import Child, Family
 
 pytestmark = pytest.mark.server
@@ -109,6 +110,7 @@ def test_a_port_that_is_taken_is_named(make: Make, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "lastbeat", "serve", "--port", str(server.port), "--data-dir", str(tmp_path / "other")]
     refused = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert refused.returncode == 1
+    assert not Places(tmp_path / "other").counters.exists()
     assert f"cannot listen on 127.0.0.1 port {server.port}: Address already in use" in refused.stderr
 
 
