@@ -6,17 +6,12 @@ import logging
 import resource
 import signal
 import socket
-import sqlite3
-import time
-from collections.abc import Callable
 from concurrent.futures import Future
-from pathlib import Path
 
 import gevent
 from gevent.event import Event
 from gevent.socket import wait_read
 from gevent.threadpool import ThreadPool
-from prometheus_client import Gauge
 
 from config.settings import Settings
 from ingest.commit import Committer
@@ -30,16 +25,15 @@ from lastbeat.clock import Clock
 from lastbeat.driver import Step, drive
 from lastbeat.installation import open_control, open_points
 from lastbeat.places import Places
-from store.control import Control, offsets
+from store.control import Control
 from store.inbox import lock_path, marks
 from store.journal import Journal
 from store.lock import FileLock
 from store.mark import read_mark
-from store.model import Ns
 from store.points import Points
+from store.prune import Prune
 
 log = logging.getLogger(__name__)
-_journal_bytes = Gauge("lastbeat_journal_bytes", "Size of a worker's journal.", ["slot"], multiprocess_mode="mostrecent")
 
 _DRAIN_SECONDS = 10
 _LOCK_SECONDS = 10  # a predecessor that lost its parent needs a moment to drain
@@ -56,13 +50,14 @@ def run(settings: Settings, slot: int, listener: socket.socket) -> None:
     newest = max(marks(places.journals).values(), default=judged or 0)
     clock = Clock(after=newest)
     control = open_control(settings)
-    journal = _open_journal(places.journal(slot), settings.journal_max_bytes)
+    journal = Journal(places.journal(slot), settings.journal_max_bytes)
     points = open_points(settings)
     # Threads of their own: however many pages are slow, a ping never waits for one.
     journal_thread, lookups, threads = ThreadPool(1), ThreadPool(2), ThreadPool(_THREADS)
     committer = Committer(journal.append, journal_thread, Stamps(clock, slot, after=newest), missed(places.journals, slot, clock(), judged))
     registry = Registry(control, lookups)
     pings = PingEndpoint(registry, committer, lambda error: explained(error, places.journals))
+    prune = Prune(control, journal, slot)
     listening = Listening(places.journals, slot, committer)
     listening.step(clock())  # what was missed is on record before the first ping
     pages: Future[Application] = Future()
@@ -72,7 +67,7 @@ def run(settings: Settings, slot: int, listener: socket.socket) -> None:
     steps = [
         Step("listening", listening.step, EVERY),
         Step("registry", registry.step, 0.5),
-        Step("prune", _prune(control, journal, journal_thread, lookups, slot), 1.0),
+        Step("prune", lambda now: bool(journal_thread.apply(prune.step, (now,))), 1.0),
     ]
     background = [gevent.spawn(drive, [step], clock, stop) for step in steps]
     stop.wait()
@@ -82,21 +77,6 @@ def run(settings: Settings, slot: int, listener: socket.socket) -> None:
     journal_thread.join()
     for part in (listening, journal, points, control, lock):
         part.close()
-
-
-def _open_journal(path: Path, max_bytes: int) -> Journal:
-    """The journal at `path`; one that cannot be read is set aside for people to look at, and a new one begun."""
-    try:
-        return Journal(path, max_bytes)
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            raise
-    aside = path.with_name(f"{path.name}.corrupt-{time.time_ns()}")
-    log.error("the journal %s is corrupt; it is kept as %s, and a new one begins", path, aside.name)
-    for part in ("", "-wal", "-shm"):
-        if (found := path.with_name(path.name + part)).exists():
-            found.rename(aside.with_name(aside.name + part))
-    return Journal(path, max_bytes)
 
 
 def _stop_event() -> Event:
@@ -140,30 +120,6 @@ def _load_pages(
         ready.set_exception(error)
     else:
         ready.set_result(app)
-
-
-def _prune(control: Control, journal: Journal, journal_thread: ThreadPool, lookups: ThreadPool, slot: int) -> Callable[[Ns], bool]:
-    """Drop from the journal what all its readers are done with."""
-    size = _journal_bytes.labels(str(slot))
-
-    def passed() -> int:
-        with control.read() as connection:
-            return offsets.passed_by_all(connection, journal.id)
-
-    done = 0
-
-    def step(now: Ns) -> bool:
-        nonlocal done
-        seq = lookups.apply(passed)
-        size.set(journal_thread.apply(journal.used_bytes))
-        if seq == done:
-            return False
-        more = journal_thread.apply(journal.prune, (seq,))
-        if not more:
-            done = seq
-        return bool(more)
-
-    return step
 
 
 def _connection_limit() -> int:

@@ -7,15 +7,19 @@ one record (`store.model.Record` as JSON). The rows of one `append` share one co
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
 import msgspec
 
 from store.model import Record
+
+log = logging.getLogger(__name__)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (seq INTEGER PRIMARY KEY AUTOINCREMENT, record TEXT NOT NULL);
@@ -35,23 +39,33 @@ class Journal:
     """The writing side. Not safe for concurrent use: one thread at a time calls it."""
 
     def __init__(self, path: Path, max_bytes: int) -> None:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-        # FULL: in WAL mode only this makes a commit survive power loss.
-        self._db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; {_SCHEMA}")
-        self._page_bytes = int(self._db.execute("PRAGMA page_size").fetchone()[0])
+        """Makes the file with mode 0600. Where the disk refuses that now, each later call tries again, and raises."""
+        self._path = path
         self._max_bytes = max_bytes
-        self.id = self._identity()
+        self._db: sqlite3.Connection | None = None
+        with suppress(sqlite3.OperationalError, OSError):
+            self._open()
 
-    def _identity(self) -> str:
+    @property
+    def id(self) -> str:
         """Offsets belong to this file, not to its name: a journal that was deleted and made anew starts from its first row."""
-        self._db.execute("INSERT INTO journal SELECT ? WHERE NOT EXISTS (SELECT 1 FROM journal)", (uuid4().hex,))
-        return str(self._db.execute("SELECT id FROM journal").fetchone()[0])
+        return str(self._open().execute("SELECT id FROM journal").fetchone()[0])
 
     def used_bytes(self) -> int:
         """Bytes that unread records take in the file; pruned pages are used again and do not count."""
-        pages = self._db.execute("PRAGMA page_count").fetchone()[0] - self._db.execute("PRAGMA freelist_count").fetchone()[0]
-        return int(pages) * self._page_bytes
+        pages, free, size = (self._open().execute(f"PRAGMA {what}").fetchone()[0] for what in ("page_count", "freelist_count", "page_size"))
+        return int((pages - free) * size)
+
+    def _open(self) -> sqlite3.Connection:
+        if self._db is None:
+            try:
+                self._db = _opened(self._path)
+            except sqlite3.DatabaseError as error:
+                if error.sqlite_errorcode not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+                    raise
+                _set_aside(self._path)
+                self._db = _opened(self._path)
+        return self._db
 
     def append(self, encoded: Sequence[bytes]) -> None:
         """Keep the records (each from `encode`), in order and durably, or raise and keep none.
@@ -61,16 +75,39 @@ class Journal:
         if self.used_bytes() >= self._max_bytes:
             raise JournalFull(f"the journal holds {self._max_bytes} bytes that are not processed yet, which is its limit")
         # One statement for the whole batch: executemany would take the interpreter lock again for each row.
-        self._db.execute("INSERT INTO records (record) SELECT value FROM json_each(?)", (b"[" + b",".join(encoded) + b"]",))
+        self._open().execute("INSERT INTO records (record) SELECT value FROM json_each(?)", (b"[" + b",".join(encoded) + b"]",))
 
     def prune(self, passed: int) -> bool:
         """Drop records up to sequence number `passed`, a bounded number at a time; True when there may be more to drop."""
         doomed = "SELECT seq FROM records WHERE seq <= ? ORDER BY seq LIMIT ?"
-        gone = self._db.execute(f"DELETE FROM records WHERE seq IN ({doomed})", (passed, _PRUNE_ROWS)).rowcount
+        gone = self._open().execute(f"DELETE FROM records WHERE seq IN ({doomed})", (passed, _PRUNE_ROWS)).rowcount
         return gone == _PRUNE_ROWS
 
     def close(self) -> None:
-        self._db.close()
+        if self._db is not None:
+            self._db.close()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    try:
+        # FULL: in WAL mode only this makes a commit survive power loss.
+        database.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; {_SCHEMA}")
+        database.execute("INSERT INTO journal SELECT ? WHERE NOT EXISTS (SELECT 1 FROM journal)", (uuid4().hex,))
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _set_aside(path: Path) -> None:
+    """Keep a journal that cannot be read for people to look at, and make room for a new one."""
+    aside = path.with_name(f"{path.name}.corrupt-{uuid4().hex[:8]}")
+    log.error("the journal %s is corrupt; it is kept as %s, and a new one begins", path, aside.name)
+    for part in ("", "-wal", "-shm"):
+        if (found := path.with_name(path.name + part)).exists():
+            found.rename(aside.with_name(aside.name + part))
 
 
 class JournalReader:

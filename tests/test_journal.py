@@ -107,6 +107,26 @@ def test_a_reader_before_the_writer_is_told_so(tmp_path: Path) -> None:
         JournalReader(tmp_path / "0.db")
 
 
+def test_a_corrupt_journal_is_kept_for_people_and_a_new_one_begun(tmp_path: Path) -> None:
+    path = tmp_path / "0.db"
+    path.write_bytes(b"this was a journal once " * 500)
+    journal = Journal(path, 1 << 20)
+    journal.append([encode(_ping(1))])
+    journal.close()
+    (aside,) = tmp_path.glob("0.db.corrupt-????????")
+    assert aside.read_bytes().startswith(b"this was a journal")
+
+
+def test_a_disk_that_refuses_is_asked_again(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "missing" / "0.db", 1 << 20)
+    with pytest.raises(FileNotFoundError):
+        journal.append([encode(_ping(1))])
+    (tmp_path / "missing").mkdir()
+    journal.append([encode(_ping(1))])
+    assert journal.used_bytes() > 0
+    journal.close()
+
+
 def test_a_reader_cannot_write(reader: JournalReader) -> None:
     with pytest.raises(sqlite3.OperationalError):
         reader._db.execute("DELETE FROM records")
