@@ -34,6 +34,13 @@ def test_a_ping_shows_all_that_is_known_of_it(api: Api) -> None:
     assert [type(metrics[key]) for key in ("n", "half", "huge")] == [int, float, float], "900 as it was sent; no digits that a float lacks"
 
 
+@pytest.mark.parametrize("key", ["cpu.load", ".x", "a..b", "a.", "a[0]", "__class__", "größe %", "'\"\\"])
+def test_any_key_is_shown_as_it_came(api: Api, key: str) -> None:
+    monitor = api.me.monitor()
+    api.pings(monitor, Ping(START, monitor["id"], numbers={key: 1.5}), Ping(START + 1, monitor["id"], texts={key: "text"}))
+    assert [ping["metrics"] for ping in api.me.get(f"/api/monitors/{monitor['id']}/pings")] == [{key: "text"}, {key: 1.5}]
+
+
 def test_a_plain_ping_has_every_field(api: Api) -> None:
     monitor = api.me.monitor()
     api.pings(monitor, Ping(START, monitor["id"]))
