@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import get_args
 
@@ -32,12 +31,23 @@ class Vitals:
 
     def step(self, now: Ns) -> bool:
         behind = lag.measure(self._control, self._journals)
-        if behind.trouble is None:
+        if behind.trouble is None or behind.rows == 0:  # else those who have pings to ship find out, and tell
             numbers = self._counted(now) | self._stored(now)
             numbers |= {"ship_lag_rows": float(behind.rows), "ship_lag_seconds": behind.seconds(now)}
-            with suppress(Away):  # whose outage is told by those who have pings to ship
-                self._points.write([Ping(now, ITSELF, numbers=numbers)])
+            self._write(Ping(now, ITSELF, numbers=numbers), behind, now)
         return False
+
+    def _write(self, ping: Ping, behind: lag.Lag, now: Ns) -> None:
+        """Write, and let people know how the store is while nobody else asks it."""
+        try:
+            self._points.write([ping])
+        except Away as error:
+            with self._control.begin() as connection:
+                lag.note(connection, error, now)
+        else:
+            if behind.trouble is not None:
+                with self._control.begin() as connection:
+                    lag.clear(connection)
 
     def _counted(self, now: Ns) -> dict[str, float]:
         """What `/metrics` counts: `lastbeat_step_seconds{step="settle"}` is called `step_seconds.settle`."""

@@ -40,7 +40,8 @@ class Lag(NamedTuple):
         """What people are told; None while all is well."""
         waiting = "1 ping is waiting" if self.rows == 1 else f"{self.rows:,} pings are waiting"
         if self.trouble is not None:
-            return f"{self.trouble.what} since {iso(self.trouble.since)}, {waiting} ({self.trouble.why})."
+            behind = f", {waiting}" if self.rows else ""
+            return f"{self.trouble.what} since {iso(self.trouble.since)}{behind} ({self.trouble.why})."
         if self.oldest is not None and now - self.oldest > _TOLERABLE:
             return f"The time-series store is behind: {waiting}, the first since {iso(self.oldest)}."
         return None

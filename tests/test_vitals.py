@@ -47,16 +47,13 @@ def test_what_the_stores_hold_becomes_one_ping_of_a_monitor_called_lastbeat(worl
     points.close()
 
 
-def test_nothing_is_written_while_the_store_is_known_to_be_away(world: World, tmp_path: Path) -> None:
+def test_while_pings_wait_for_a_store_that_is_away_their_shipping_asks_it_alone(world: World, tmp_path: Path) -> None:
     step, points = vitals(world, tmp_path)
+    world.ping(world.monitor(), 0)
     with world.control.begin() as connection:
         lag.note(connection, Away("InfluxDB does not answer", "refused"), world.at(0))
     step.step(world.at(1))
     assert written(points) == []
-    with world.control.begin() as connection:
-        lag.clear(connection)
-    step.step(world.at(2))
-    assert len(written(points)) == 1
     points.close()
 
 
@@ -65,7 +62,14 @@ class Gone:
         raise Away("InfluxDB does not answer", "refused")
 
 
-def test_an_outage_that_nobody_has_noted_yet_is_left_to_those_who_ship_pings(world: World, tmp_path: Path) -> None:
-    (tmp_path / "counters").mkdir()
-    step = Vitals(world.control, tmp_path / "counters", world.inboxes, cast(Points, Gone()))
-    assert step.step(world.at(1)) is False
+def test_an_outage_is_told_and_taken_back_also_while_there_is_nothing_to_ship(world: World, tmp_path: Path) -> None:
+    step, points = vitals(world, tmp_path)
+    away = Vitals(world.control, tmp_path / "counters", world.inboxes, cast(Points, Gone()))
+    assert away.step(world.at(1)) is False
+    assert away.step(world.at(16)) is False
+    said = lag.measure(world.control, world.inboxes).sentence(world.at(20))
+    assert said == "InfluxDB does not answer since 2023-11-14T22:13:21.000Z (refused)."
+    step.step(world.at(31))
+    assert lag.measure(world.control, world.inboxes).sentence(world.at(32)) is None
+    assert len(written(points)) == 1
+    points.close()
