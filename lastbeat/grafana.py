@@ -107,6 +107,8 @@ def token(file: Path | None, environ: Mapping[str, str]) -> str:
         found = file.read_text(encoding="utf-8").strip() if file else environ.get(_VARIABLE, "")
     except (OSError, ValueError) as error:
         raise click.UsageError(f"The token in {file} cannot be read: {error}.") from None
+    if not found.isprintable():
+        raise click.UsageError("Grafana's token has a line break or another control character in it: give it as Grafana showed it.")
     if not found:
         raise click.UsageError(f"Grafana's token is missing: give --token-file, {_VARIABLE} or {_VARIABLE}_FILE.")
     return found

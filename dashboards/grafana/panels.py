@@ -240,8 +240,6 @@ def _modern(made: Json) -> Json:
     """Today's schema: what is gone left out, what is new put in."""
     panels = [_without(panel, _GONE_FROM_PANELS) for panel in made["panels"]]
     for panel in panels:
-        if not panel.get("repeat"):
-            panel = _without(panel, {"repeat", "repeatDirection", "maxPerRow"})
         for target in panel["targets"]:
             del target["measurement"]
     variables = [_variable(variable) for variable in made["templating"]["list"]]

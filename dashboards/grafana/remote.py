@@ -24,6 +24,8 @@ class Grafana:
 
     def __init__(self, url: str, token: str) -> None:
         self._url = url.rstrip("/")
+        if not self._url.startswith(("http://", "https://")):
+            raise GrafanaError(f"{url!r} is no address of Grafana; give it with http:// or https://, such as http://localhost:3000")
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Accept": "application/json"}
         self._pool = urllib3.PoolManager(headers=headers, timeout=_TIMEOUT, retries=False)
 
@@ -45,7 +47,7 @@ class Grafana:
             sent = json.dumps(body).encode() if body is not None else None
             reply = self._pool.request(method, self._url + path, body=sent, redirect=False)
         except HTTPError as error:
-            raise GrafanaError(f"Grafana at {self._url} does not answer: {error}") from None
+            raise GrafanaError(f"Grafana at {self._url} does not answer: {str(error).rstrip('.')}") from None
         if not (200 <= reply.status < 300 or (missing and reply.status == 404)):
             raise GrafanaError(f"Grafana at {self._url} answers {reply.status} to {method} {path}: {_said(reply.data)}")
         return reply.status
