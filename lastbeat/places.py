@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from store.inbox import journal_path, mark_path
+from store.inbox import journal_path
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  # what is made there is checked to be ours
 
@@ -66,9 +66,6 @@ class Places:
 
     def journal(self, slot: int) -> Path:
         return journal_path(self.journals, slot)
-
-    def mark(self, slot: int) -> Path:
-        return mark_path(self.journals, slot)
 
     def lock(self, of: str) -> Path:
         return self.root / f"{of}.lock"

@@ -36,12 +36,8 @@ def _deliver(world: World, at: float) -> None:
             outbox.sent(connection, notice, world.at(at))
 
 
-def _forget(world: World, retention: Retention, day: float) -> None:
-    while retention.step(world.at(day * DAY)):
-        pass
-
-
-def test_delivered_messages_are_forgotten_after_a_month(world: World, retention: Retention) -> None:
+def _told_outage(world: World) -> None:
+    """A monitor was down and is up again, and its channel has heard of both."""
     world.channel()
     job = world.monitor()
     world.ping(job, 0)
@@ -49,6 +45,15 @@ def test_delivered_messages_are_forgotten_after_a_month(world: World, retention:
     world.ping(job, 110)
     world.run(120)
     _deliver(world, 120)
+
+
+def _forget(world: World, retention: Retention, day: float) -> None:
+    while retention.step(world.at(day * DAY)):
+        pass
+
+
+def test_delivered_messages_are_forgotten_after_a_month(world: World, retention: Retention) -> None:
+    _told_outage(world)
     _forget(world, retention, 29)
     assert world.events() == ["monitor_down", "monitor_up"]
     _forget(world, retention, 31)
@@ -57,13 +62,7 @@ def test_delivered_messages_are_forgotten_after_a_month(world: World, retention:
 
 def test_points_that_cannot_be_used_hold_up_nothing_else(world: World, retention: Retention, tmp_path: Path) -> None:
     (tmp_path / "points.db").write_bytes(b"surely no database " * 100)
-    world.channel()
-    job = world.monitor()
-    world.ping(job, 0)
-    world.run(100)
-    world.ping(job, 110)
-    world.run(120)
-    _deliver(world, 120)
+    _told_outage(world)
     with pytest.raises(PointsError):
         retention.step(world.at(31 * DAY))
     assert world.events() == []
