@@ -6,13 +6,18 @@ Nothing here reads or writes: `rules.ledger` loads cases, and saves them in the 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, Literal
 
 from msgspec.structs import replace
 
-from rules import status, threshold
+from rules import runs, status, threshold
 from store.instant import iso
-from store.model import SECOND, Alert, Beat, Cause, Closure, Gap, Incident, MetricKey, Monitor, Ns, Ping, Transition, new_id
+from store.model import SECOND, Alert, Beat, Closure, Gap, Incident, MetricKey, Monitor, Ns, Ping, Transition, new_id, timed
+
+# Why a monitor goes from one status to another.
+Reason = Literal["ping", "started", "missed", "failed", "overran", "not_listening", "paused", "resumed"]
+
+_TOLD: Final = 1_000  # characters at the end of a failed job's log that people are told at once
 
 
 @dataclass(slots=True)
@@ -40,25 +45,28 @@ class Case:
     closed: list[Closure] = field(default_factory=list)
     words: list[Word] = field(default_factory=list)
     changed_alerts: dict[str, Alert] = field(default_factory=dict)
+    durations: dict[Ns, float] = field(default_factory=dict)
     loaded: Beat = field(init=False)
 
     def __post_init__(self) -> None:
         self.loaded = self.beat
 
     def ping(self, ping: Ping) -> None:
-        """The job reported success, with its numbers and texts."""
-        if self.beat.deadline is not None and self.beat.deadline < ping.at:
+        """The job sent a signal, perhaps with numbers and texts."""
+        due = status.due(self.beat)
+        if due is not None and due < ping.at:
             self.miss()  # down in between, whether or not anybody looked at that moment
-        self._move(status.pinged(self.beat, self.monitor.schedule, ping.at), ping.at, "ping")
+        ping = self._signal(ping)
         values: dict[str, float | str] = {**ping.numbers, **ping.texts}
         self.keys |= {key: MetricKey(key, value, ping.at) for key, value in values.items()}
-        if self.beat.status != "paused":
+        if self.beat.status != "paused" and ping.kind != "log":
             self.alerts = [self._sample(alert, ping) for alert in self.alerts]
 
     def miss(self) -> None:
-        """Its deadline has passed."""
-        assert self.beat.deadline is not None
-        self._move(status.missed(self.beat), self.beat.deadline, "missed")
+        """Its deadline, or that of a run, has passed."""
+        due = status.due(self.beat)
+        assert due is not None
+        self._move(status.missed(self.beat), due, "missed" if due == self.beat.deadline else "overran")
 
     def gap(self, gap: Gap) -> None:
         """We were not listening."""
@@ -88,13 +96,31 @@ class Case:
         ids = {alert.id for alert in alerts}
         self.alerts = [self._calmed(alert, now, reason) if alert.id in ids else alert for alert in self.alerts]
 
-    def _move(self, after: Beat, at: Ns, reason: str) -> None:
+    def _signal(self, ping: Ping) -> Ping:
+        """What the signal makes of the monitor; returns the ping with the duration of the run that it ended, if it ended one."""
+        schedule = self.monitor.schedule
+        match ping.kind:
+            case "success" | "fail":
+                judged = status.succeeded if ping.kind == "success" else status.failed
+                _, duration = runs.ended(self.beat.runs, ping.rid, ping.kind, ping.at)
+                self._move(judged(self.beat, schedule, ping.at, ping.rid), ping.at, "ping" if ping.kind == "success" else "failed", ping)
+                if duration is not None:
+                    self.durations[ping.at] = duration
+                    return timed(ping, duration)
+            case "start":
+                self._move(status.started(self.beat, schedule, ping.at, ping.rid), ping.at, "started")
+            case "log":
+                pass
+        return ping
+
+    def _move(self, after: Beat, at: Ns, reason: Reason, ping: Ping | None = None) -> None:
         before = self.beat
         incident_id = before.incident_id
         if after.status == "down" != before.status:
+            assert reason in ("missed", "failed", "overran")
             incident_id = new_id("inc")
             after = replace(after, incident_id=incident_id)
-            self._fail(after, at, "missed")
+            self._fail(after, at, reason, ping)
         elif before.status == "down" != after.status:
             after = replace(after, incident_id=None)
             self._recover(before, at, reason)
@@ -102,10 +128,16 @@ class Case:
             self.transitions.append(Transition(self.monitor.id, at, before.status, after.status, reason, incident_id))
         self.beat = after
 
-    def _fail(self, beat: Beat, at: Ns, cause: Cause) -> None:
+    def _fail(self, beat: Beat, at: Ns, cause: Literal["missed", "failed", "overran"], ping: Ping | None) -> None:
         assert beat.incident_id is not None
         self.opened.append(Incident(beat.incident_id, self.monitor.project_id, self.monitor.id, None, cause, at))
-        details = {"reason": cause, "lastPingAt": _iso(beat.last_ping_at), "expectedAt": _iso(beat.expected_at), "downSince": iso(at)}
+        details: dict[str, Any] = {"reason": cause, "lastPingAt": _iso(beat.last_ping_at), "expectedAt": _iso(beat.expected_at)}
+        details["downSince"] = iso(at)
+        if ping is not None:
+            details |= {"exitStatus": ping.exit_status, "log": None if ping.log is None else ping.log[-_TOLD:]}
+        if cause == "overran":
+            run = runs.overlong(beat.runs, at)[-1]
+            details |= {"runStartedAt": iso(run.started_at), "rid": run.rid, "maxRunTime": self.monitor.schedule.max_run}
         self.words.append(Word("monitor_down", beat.incident_id, opens=True, at=at, details=details))
 
     def _recover(self, before: Beat, at: Ns, reason: str) -> None:

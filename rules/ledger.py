@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from rules.case import Case
-from store.control import alerts, channels, metric_keys, monitors, outbox, verdicts
+from store.control import alerts, channels, durations, metric_keys, monitors, outbox, verdicts
 from store.instant import iso
 from store.model import Gap, Monitor, Notice, Ns, new_id
 
@@ -29,6 +29,7 @@ def save(connection: Connection, cases: Iterable[Case], base_url: str, now: Ns) 
     verdicts.save_alerts(connection, [alert for case in every for alert in case.changed_alerts.values()])
     verdicts.add_transitions(connection, [t for case in every for t in case.transitions])
     verdicts.save_incidents(connection, [i for case in every for i in case.opened], [c for case in every for c in case.closed])
+    durations.save(connection, {at: seconds for case in every for at, seconds in case.durations.items()})
     metric_keys.save(connection, [(case.monitor.id, key) for case in every for key in case.keys.values()])
     outbox.add(connection, _notices(connection, [case for case in every if case.words], base_url, now))
 

@@ -20,6 +20,9 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 Status = Literal["new", "up", "down", "paused", "unverified"]
 ShownStatus = Literal["new", "up", "late", "down", "paused", "unverified"]
 
+# How a monitor may be pinged: by any method, or by POST alone.
+Methods = Literal["", "POST"]
+
 Operator = Literal[">", "<", ">=", "<=", "=", "!="]
 OPERATORS: Final[tuple[Operator, ...]] = get_args(Operator)
 
@@ -41,6 +44,15 @@ class Ping(msgspec.Struct, frozen=True, array_like=True, tag="p", gc=False):
     rid: str | None = None
     remote_addr: str | None = None
     user_agent: str | None = None
+
+
+DURATION: Final = "duration_s"  # the metric that the duration of a run becomes
+
+
+def timed(ping: Ping, seconds: float) -> Ping:
+    """The ping that ended a run, knowing how long it took; a job that sends a number of that name has measured for itself."""
+    measured = {} if DURATION in ping.texts else {DURATION: seconds}
+    return msgspec.structs.replace(ping, duration=seconds, numbers=measured | ping.numbers)
 
 
 # A restart, pings that could not be stored, a machine that slept (or whose clock was put forward), a worker that was held up for a moment.
@@ -75,12 +87,21 @@ def new_id(prefix: str) -> str:
 
 
 class Project(msgspec.Struct, frozen=True):
-    """Owns monitors, channels and API keys; sees nothing of other projects."""
+    """Owns monitors, channels and API keys; sees nothing of other projects. `ping_key`: the secret in ping URLs that name a slug."""
 
     id: str
     name: str
     plan: str
     created_at: Ns
+    ping_key: str
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What a project may do: a ping of each kind every `ping_seconds` for each monitor, and `monitors` monitors (None: no cap)."""
+
+    name: str
+    ping_seconds: float = 0
+    monitors: int | None = None
 
 
 class ApiKey(msgspec.Struct, frozen=True):
@@ -94,16 +115,23 @@ class ApiKey(msgspec.Struct, frozen=True):
 
 
 class Schedule(msgspec.Struct, frozen=True):
-    """When pings are expected: every `interval` seconds, or at the slots of `cron` in `timezone`; `grace` seconds late is in time."""
+    """When pings are expected: every `interval` seconds, or at the slots of `cron` in `timezone`; `grace` seconds late is in time.
+
+    `max_run`: how many seconds a run may take from its start signal; None: as long as it likes.
+    """
 
     interval: int = 60
     grace: int = 30
     cron: str | None = None
     timezone: str = "UTC"
+    max_run: int | None = None
 
 
 class Monitor(msgspec.Struct, frozen=True):
-    """A monitor as its owner configured it. `token` is the secret in its ping URL."""
+    """A monitor as its owner configured it. `token` is the secret in its ping URL.
+
+    `methods`: "POST" where requests with other methods are kept and change nothing, so that no link preview reports success.
+    """
 
     id: str
     project_id: str
@@ -114,13 +142,28 @@ class Monitor(msgspec.Struct, frozen=True):
     token: str
     created_at: Ns
     updated_at: Ns
+    methods: Methods = ""
+
+
+class Run(msgspec.Struct, frozen=True, array_like=True):
+    """One run of a job, from its start signal on; `rid` is its name, where the job gave it one.
+
+    `due_at`: when it becomes over-long, None where nobody waits for that. A run that has ended is remembered for a moment by `ended_at`
+    and `ended_as`, so that a signal that is repeated or comes late is known for what it is.
+    """
+
+    rid: str | None
+    started_at: Ns
+    due_at: Ns | None = None
+    ended_at: Ns | None = None
+    ended_as: Literal["success", "fail"] | None = None
 
 
 class Beat(msgspec.Struct, frozen=True):
     """How a monitor is.
 
     `expected_at`: when the next ping should come. `deadline`: when it is declared down; None while nothing is waited for.
-    `incident_id`: the open outage.
+    `run_due`: when it is declared down because a run takes too long. `incident_id`: the open outage. `runs`: in the order of their start.
     """
 
     status: Status = "new"
@@ -129,6 +172,8 @@ class Beat(msgspec.Struct, frozen=True):
     deadline: Ns | None = None
     down_since: Ns | None = None
     incident_id: str | None = None
+    run_due: Ns | None = None
+    runs: tuple[Run, ...] = ()
 
 
 class Alert(msgspec.Struct, frozen=True):
@@ -175,7 +220,7 @@ class MetricKey(msgspec.Struct, frozen=True):
     last_at: Ns
 
 
-Cause = Literal["missed", "failed", "threshold"]
+Cause = Literal["missed", "failed", "overran", "threshold"]
 
 
 class Incident(msgspec.Struct, frozen=True):

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from prometheus_client import Counter
 
 from store import lag
-from store.control import Control, history, offsets
+from store.control import Control, durations, history, offsets
 from store.deadletter import DeadLetters
 from store.inbox import Inbox
 from store.journal import JournalReader
-from store.model import Ns, Ping
+from store.model import Ns, Ping, timed
 from store.points import Points, PointsError, Refusal, StatePoints
 
 _shipped = Counter("lastbeat_records_shipped", "Records of the journals that the time-series store has.")
@@ -29,7 +29,8 @@ class _Delivery:
         with control.read() as connection:
             self._troubled = lag.trouble(connection) is not None
 
-    def deliver(self, journal: str, passed: int, write: Callable[[], Sequence[Refusal]], now: Ns) -> None:
+    def deliver(self, journal: str, passed: int, write: Callable[[], Sequence[Refusal]], now: Ns, timed_at: Sequence[Ns] = ()) -> None:
+        """`timed_at`: stamps of the pings whose durations have been told."""
         try:
             self._dead.add(write())
         except PointsError as error:
@@ -39,6 +40,7 @@ class _Delivery:
             raise
         with self._control.begin() as connection:
             offsets.save(connection, "ship", {journal: passed})
+            durations.drop(connection, timed_at)
             if self._troubled:
                 lag.clear(connection)
         self._troubled = False
@@ -66,12 +68,20 @@ class Ship:
         if shipped >= settled:
             return False
         batch = [(seq, record) for seq, record in journal.read(shipped, _BATCH) if seq <= settled]
-        pings = [record for _, record in batch if isinstance(record, Ping)]
+        pings = self._timed([record for _, record in batch if isinstance(record, Ping)])
         # Rows that were pruned long ago leave no batch: then everything up to `settled` is done with.
         passed = batch[-1][0] if batch else settled
-        self._delivery.deliver(journal.id, passed, lambda: self._points.write(pings), now)
+        self._delivery.deliver(journal.id, passed, lambda: self._points.write(pings), now, [p.at for p in pings if p.duration is not None])
         _shipped.inc(len(batch))
         return passed < settled
+
+    def _timed(self, pings: list[Ping]) -> list[Ping]:
+        """The pings with the durations of the runs that they ended, which settle has found out."""
+        if not pings:
+            return pings
+        with self._control.read() as connection:
+            found = durations.between(connection, pings[0].at, pings[-1].at)
+        return [timed(ping, found[ping.at]) if ping.at in found else ping for ping in pings] if found else pings
 
 
 class ShipStates:

@@ -17,7 +17,7 @@ def _at(seconds: float) -> Ns:
 
 
 def _pinged(schedule: Schedule) -> Beat:
-    return status.pinged(Beat(), schedule, PING)
+    return status.succeeded(Beat(), schedule, PING)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ _schedules = st.builds(Schedule, interval=st.integers(1, 100), grace=st.integers
 
 @given(old=_schedules, new=_schedules, now=st.floats(0, 200))
 def test_an_edit_by_itself_never_makes_a_monitor_late_or_down(old: Schedule, new: Schedule, now: float) -> None:
-    before = status.pinged(Beat(), old, PING)
+    before = status.succeeded(Beat(), old, PING)
     after = status.rescheduled(before, old, new, _at(now))
     assert after.deadline is not None
     assert after.deadline >= _at(now) + new.grace * SECOND

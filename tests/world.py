@@ -63,9 +63,11 @@ class World:
     def at(self, seconds: float) -> Ns:
         return START + round(seconds * SECOND)
 
-    def monitor(self, interval: int = 60, grace: int = 30, **fields: Any) -> Monitor:
+    def monitor(self, interval: int = 60, grace: int = 30, max_run: int | None = None, **fields: Any) -> Monitor:
         values: dict[str, Any] = {"name": "job", "slug": None, "tags": (), "token": new_id("tok"), "created_at": START, "updated_at": START}
-        monitor = Monitor(id=new_id("mon"), project_id=self.project.id, schedule=Schedule(interval, grace), **values | fields)
+        monitor = Monitor(
+            id=new_id("mon"), project_id=self.project.id, schedule=Schedule(interval, grace, max_run=max_run), **values | fields
+        )
         with self.control.begin() as connection:
             monitors.add(connection, monitor)
         return monitor

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, 
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from store.control.tables import beats, counters, monitors
-from store.model import Beat, Monitor, Ns, Schedule, ShownStatus
+from store.model import Beat, Monitor, Ns, Run, Schedule, ShownStatus
 
 _BEAT_COLUMNS = [c for c in beats.c if c.name != "monitor_id"]
 
@@ -36,7 +36,7 @@ def bury(connection: Connection, monitor_id: str, now: Ns) -> None:
     """Delete a monitor as far as anybody can see; its rows go when its points are forgotten (`buried`, `remove`)."""
     values = {"deleted_at": now, "version": _next_version(connection)}
     connection.execute(update(monitors).where(monitors.c.id == monitor_id).values(values))
-    connection.execute(update(beats).where(beats.c.monitor_id == monitor_id).values(deadline=None))
+    connection.execute(update(beats).where(beats.c.monitor_id == monitor_id).values(deadline=None, run_due=None))
 
 
 def buried(connection: Connection, before: Ns) -> list[str]:
@@ -125,6 +125,8 @@ def _row(monitor: Monitor) -> dict[str, Any]:
         "grace": monitor.schedule.grace,
         "cron": monitor.schedule.cron,
         "timezone": monitor.schedule.timezone,
+        "max_run": monitor.schedule.max_run,
+        "methods": monitor.methods,
         "token": monitor.token,
         "created_at": monitor.created_at,
         "updated_at": monitor.updated_at,
@@ -149,7 +151,7 @@ def _first(connection: Connection, query: Select[Any]) -> Watched | None:
 
 
 def _of(row: Mapping[Any, Any]) -> Watched:
-    schedule = Schedule(interval=row["interval"], grace=row["grace"], cron=row["cron"], timezone=row["timezone"])
+    schedule = Schedule(**{name: row[name] for name in Schedule.__struct_fields__})
     monitor = Monitor(
         id=row["id"],
         project_id=row["project_id"],
@@ -160,8 +162,13 @@ def _of(row: Mapping[Any, Any]) -> Watched:
         token=row["token"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        methods=row["methods"],
     )
-    return Watched(monitor, Beat(**{c.name: row[c.name] for c in _BEAT_COLUMNS}))
+    return Watched(monitor, Beat(**{c.name: row[c.name] for c in _BEAT_COLUMNS if c.name != "runs"}, runs=_runs(row["runs"])))
+
+
+def _runs(stored: list[list[Any]] | None) -> tuple[Run, ...]:
+    return tuple(Run(*fields) for fields in stored or ())
 
 
 def _shows(status: ShownStatus, now: Ns) -> ColumnElement[bool]:

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import string
 
 from sqlalchemy import Connection, delete, insert, select
 
 from store.control.tables import api_keys, projects
 from store.model import ApiKey, Ns, Project, new_id
 
+_PING_KEY = string.ascii_lowercase + string.digits
+
 
 def new_key() -> str:
     return f"lb_{secrets.token_urlsafe(24)}"
 
 
+def new_ping_key() -> str:
+    """22 small letters and digits, as Healthchecks makes them: 110 random bits."""
+    return "".join(secrets.choice(_PING_KEY) for _ in range(22))
+
+
 def create(connection: Connection, name: str, plan: str, now: Ns) -> Project:
-    project = Project(id=new_id("prj"), name=name, plan=plan, created_at=now)
-    connection.execute(insert(projects).values(id=project.id, name=name, plan=plan, created_at=now))
+    project = Project(id=new_id("prj"), name=name, plan=plan, created_at=now, ping_key=new_ping_key())
+    connection.execute(insert(projects).values({field: getattr(project, field) for field in Project.__struct_fields__}))
     return project
 
 

@@ -38,6 +38,7 @@ projects = Table(
     Column("name", String, nullable=False),
     Column("plan", String, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("ping_key", String, nullable=False, unique=True),
 )
 
 api_keys = Table(
@@ -63,6 +64,8 @@ monitors = Table(
     Column("grace", Integer, nullable=False),
     Column("cron", String),
     Column("timezone", String, nullable=False),
+    Column("max_run", Integer),
+    Column("methods", String, nullable=False, server_default=""),
     Column("token", String, nullable=False, unique=True),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
@@ -71,6 +74,7 @@ monitors = Table(
     # A deleted monitor stays until every worker has seen it go and its points are forgotten.
     Column("deleted_at", BigInteger, index=True),
     Index("ix_monitors_project_id_name", "project_id", "name"),
+    Index("ix_monitors_project_id_slug", "project_id", "slug"),
 )
 
 beats = Table(
@@ -83,10 +87,22 @@ beats = Table(
     Column("deadline", BigInteger),
     Column("down_since", BigInteger),
     Column("incident_id", String),
+    Column("run_due", BigInteger),
+    # A few runs of this monitor alone, read and written with it: a table of their own would cost settle a query for every batch.
+    Column("runs", JSON(none_as_null=True)),
 )
 # What is due and what a gap touches are found without looking at the monitors that wait in peace.
 Index("ix_beats_deadline", beats.c.deadline, sqlite_where=beats.c.deadline.is_not(None))
 Index("ix_beats_expected_at", beats.c.expected_at, sqlite_where=beats.c.deadline.is_not(None))
+Index("ix_beats_run_due", beats.c.run_due, sqlite_where=beats.c.run_due.is_not(None))
+
+# How long the run took that a ping ended, by the ping's stamp: known when it is settled, gone when it is shipped.
+durations = Table(
+    "durations",
+    metadata,
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("seconds", Float, nullable=False),
+)
 
 metric_keys = Table(
     "metric_keys",

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Column, Connection, Table, Update, bindparam, insert, select, update
+from sqlalchemy import Column, Connection, Table, Update, bindparam, insert, or_, select, update
 
 from store.control.tables import beats, incidents, metric_alerts, monitors, transitions
 from store.model import SECOND, Alert, Beat, Closure, Gap, Incident, Ns, Transition
 
-_BEAT = ("status", "last_ping_at", "expected_at", "deadline", "down_since", "incident_id")
+_BEAT = tuple(name for name in Beat.__struct_fields__ if name != "runs")
 _ALERT = ("state", "breaches", "last_sample_at", "incident_id")
 
 
 def save_beats(connection: Connection, changed: dict[str, Beat]) -> None:
     if changed:
-        rows = [{"of": monitor_id} | {f"new_{name}": getattr(beat, name) for name in _BEAT} for monitor_id, beat in changed.items()]
-        connection.execute(_change(beats, beats.c.monitor_id, _BEAT), rows)
+        rows = [
+            {"of": monitor_id, "new_runs": beat.runs or None} | {f"new_{name}": getattr(beat, name) for name in _BEAT}
+            for monitor_id, beat in changed.items()
+        ]
+        connection.execute(_change(beats, beats.c.monitor_id, (*_BEAT, "runs")), rows)
 
 
 def save_alerts(connection: Connection, changed: Sequence[Alert]) -> None:
@@ -39,24 +42,29 @@ def save_incidents(connection: Connection, opened: Sequence[Incident], closed: S
 
 
 def overdue(connection: Connection, watermark: Ns, limit: int) -> list[str]:
-    """Monitors whose deadline has passed, the longest overdue first."""
-    query = select(beats.c.monitor_id).where(beats.c.deadline < watermark).order_by(beats.c.deadline).limit(limit)
-    return list(connection.execute(query).scalars())
+    """Monitors whose deadline, or that of a run of theirs, has passed, the longest overdue first."""
+    due: dict[str, Ns] = {}
+    for instant in (beats.c.deadline, beats.c.run_due):  # an index each, which one query with OR would not use in order
+        for row in connection.execute(select(beats.c.monitor_id, instant).where(instant < watermark).order_by(instant).limit(limit)):
+            due[row[0]] = min(row[1], due.get(row[0], row[1]))
+    return sorted(due, key=lambda monitor_id: due[monitor_id])[:limit]
 
 
 def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
-    """Monitors whose expected window the gap may have met, and some more: `rules.schedule.rearmed` judges each exactly.
+    """Monitors whose expected window, or a run of theirs, the gap may have met, and some more: the rules judge each exactly.
 
     In the order of their ids; only those behind the id `behind`.
 
     A ping may come before `expected_at` by a tenth of the interval, and by five minutes at the most.
     """
     if gap.reason == "stall":
-        within = beats.c.deadline.between(gap.start, gap.end + SECOND) & (beats.c.monitor_id > behind)
-        return list(connection.execute(select(beats.c.monitor_id).where(within).order_by(beats.c.monitor_id)).scalars())
-    waiting = beats.c.deadline.is_not(None) & (beats.c.deadline >= gap.start) & (beats.c.expected_at <= gap.end + 300 * SECOND)
-    early = monitors.c.cron.is_not(None) | (beats.c.expected_at - monitors.c.interval * (SECOND // 10) <= gap.end)
-    query = select(beats.c.monitor_id).join(monitors).where(waiting, early, monitors.c.deleted_at.is_(None), beats.c.monitor_id > behind)
+        span = (gap.start, gap.end + SECOND)
+        touched = or_(beats.c.deadline.between(*span), beats.c.run_due.between(*span))
+    else:
+        early = monitors.c.cron.is_not(None) | (beats.c.expected_at - monitors.c.interval * (SECOND // 10) <= gap.end)
+        window = (beats.c.deadline >= gap.start) & (beats.c.expected_at <= gap.end + 300 * SECOND) & early
+        touched = or_(window, beats.c.run_due >= gap.start)
+    query = select(beats.c.monitor_id).join(monitors).where(touched, monitors.c.deleted_at.is_(None), beats.c.monitor_id > behind)
     return list(connection.execute(query.order_by(beats.c.monitor_id)).scalars())
 
 
