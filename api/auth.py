@@ -7,8 +7,9 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
 
 from api.parts import parts
+from rules.plans import plan_of
 from store.control import projects
-from store.model import Project
+from store.model import Plan, Project
 
 _READING = ("GET", "HEAD", "OPTIONS")
 
@@ -23,6 +24,7 @@ def authenticate() -> None:
     if found is None:
         raise _unauthorized("this API key is not known; `lastbeat api-key` makes a new one")
     g.project, api_key = found
+    g.may_write = not api_key.read_only
     if api_key.read_only and request.method not in _READING:
         raise Forbidden(f"the API key {api_key.name!r} is read-only; {request.method} needs one that may write")
 
@@ -32,6 +34,16 @@ def project() -> Project:
     found = g.project
     assert isinstance(found, Project)
     return found
+
+
+def plan() -> Plan:
+    """What that project may do."""
+    return plan_of(parts().plans, project())
+
+
+def may_write() -> bool:
+    """Whether the request's key is not a read-only one."""
+    return bool(g.may_write)
 
 
 def _given() -> str | None:

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, default_excepti
 from werkzeug.routing import RequestRedirect
 
 from api.parts import parts
-from rules.actions import Refused
+from rules.actions import Full, Refused
 from store.points import PointsError
 
 log = logging.getLogger(__name__)
@@ -43,6 +43,7 @@ def cover(blueprint: Blueprint) -> None:
         blueprint.register_error_handler(status, _http)
     blueprint.register_error_handler(ValidationError, lambda error: _invalid(error.normalized_messages()))
     blueprint.register_error_handler(Refused, lambda error: _invalid(error.fields))
+    blueprint.register_error_handler(Full, lambda error: _reply(403, str(error)))
     blueprint.register_error_handler(PointsError, _points_failed)
     for unusable in (OperationalError, sqlite3.OperationalError):
         blueprint.register_error_handler(unusable, _store_failed)

@@ -9,13 +9,14 @@ from marshmallow import fields, validate
 from sqlalchemy import Connection
 from werkzeug.exceptions import NotFound
 
-from api.auth import project
+from api.auth import may_write, plan, project
 from api.paging import Page, PageQuery, page
 from api.parts import parts
 from api.resource import Resource
 from api.shapes import Instant, Shape
 from rules import actions
 from rules.definitions import MonitorDefinition, defined_monitor
+from rules.runs import running
 from rules.status import shown
 from store.control import channels, monitors
 from store.control.monitors import Watched
@@ -33,7 +34,12 @@ class Seen(NamedTuple):
     status: ShownStatus
     next_expected_at: Ns | None
     channel_ids: list[str] | None
-    ping_url: str
+    ping_url: str | None
+    running_since: Ns | None
+
+    @property
+    def running(self) -> bool:
+        return self.running_since is not None
 
 
 class MonitorShape(Shape):
@@ -49,8 +55,17 @@ class MonitorShape(Shape):
     schedule = fields.String(attribute="monitor.schedule.cron", allow_none=True)
     timezone = fields.String(attribute="monitor.schedule.timezone")
     status = fields.String(validate=validate.OneOf(STATUSES))
-    running = fields.Constant(False, metadata={"type": "boolean"})  # runs are not timed yet: no signal begins one
-    ping_url = fields.String(metadata={"description": "A secret: whoever knows it can ping."})
+    running = fields.Boolean(metadata={"description": "Whether a run has begun that has not ended."})
+    running_since = Instant(allow_none=True, metadata={"description": "When the oldest of the present runs began."})
+    max_run_time = fields.Integer(
+        attribute="monitor.schedule.max_run",
+        allow_none=True,
+        metadata={"description": "Seconds that a run may take from its start signal; null: as long as it likes."},
+    )
+    methods = fields.String(attribute="monitor.methods", metadata={"description": "POST: other methods change nothing."})
+    ping_url = fields.String(
+        allow_none=True, metadata={"description": "A secret: whoever knows it can ping. null for those with a read-only key."}
+    )
     last_ping_at = Instant(attribute="beat.last_ping_at", allow_none=True)
     next_expected_at = Instant(allow_none=True)
     down_since = Instant(attribute="beat.down_since", allow_none=True)
@@ -78,9 +93,9 @@ def of_project(connection: Connection, monitor_id: str) -> Watched:
 
 @resource.call("POST", "/api/monitors", body=MonitorDefinition, answers=MonitorShape(), status=201)
 def create(definition: dict[str, Any]) -> Seen:
-    """Create a monitor."""
+    """Create a monitor. Where no interval is given it is a minute, or the shortest that the project's plan allows if that is longer."""
     with parts().control.begin() as connection:
-        made = actions.add_monitor(connection, project().id, definition, parts().clock())
+        made = actions.add_monitor(connection, project(), plan(), definition, parts().clock())
         return _seen_one(connection, made.monitor.id)
 
 
@@ -115,7 +130,7 @@ def edit(changes: dict[str, Any], monitor_id: str) -> Seen:
         monitor = of_project(connection, monitor_id).monitor
         chosen = channels.chosen(connection, [monitor.id]).get(monitor.id, [])
         definition = MonitorDefinition().load({**defined_monitor(monitor, chosen), **changes})
-        actions.edit_monitor(connection, monitor, definition, parts().base_url, parts().clock())
+        actions.edit_monitor(connection, monitor, plan(), definition, parts().base_url, parts().clock())
         return _seen_one(connection, monitor_id)
 
 
@@ -165,7 +180,8 @@ def _seen(connection: Connection, found: Sequence[Watched]) -> list[Seen]:
             shown(beat, now),
             None if beat.status == "paused" else beat.expected_at,
             chosen.get(monitor.id),
-            f"{base_url}/ping/{monitor.token}",
+            f"{base_url}/ping/{monitor.token}" if may_write() else None,
+            next((run.started_at for run in running(beat.runs, now)), None),
         )
         for monitor, beat in found
     ]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from flask import current_app
 
 from store.control import Control
 from store.lag import Lag
-from store.model import Ns
+from store.model import Ns, Plan
 from store.points import Points
 
 EXTENSION = "lastbeat.api"
@@ -21,7 +21,7 @@ class Parts:
 
     `trouble`: why pings cannot be stored now. `rules_moved_at`: when the rule loop last moved. `metrics_dir`: where the processes of
     this server leave their counters (`PROMETHEUS_MULTIPROC_DIR`); None where there is one process. `lag`: how far the time-series store
-    is behind. `dead_letters`: how many points it refused for good.
+    is behind. `dead_letters`: how many points it refused for good. `plans`: what projects may do, by the plan's name.
     """
 
     control: Control
@@ -33,6 +33,7 @@ class Parts:
     metrics_dir: str | None = None
     lag: Callable[[], Lag] = Lag
     dead_letters: Callable[[], int] = int
+    plans: Mapping[str, Plan] = field(default_factory=dict)
 
 
 def parts() -> Parts:

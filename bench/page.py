@@ -16,8 +16,8 @@ from lastbeat.places import Places
 from lastbeat.web import create_app
 from rules import actions
 from rules.definitions import MonitorDefinition
-from store.control import metric_keys, settings
-from store.model import SECOND, MetricKey, Ping
+from store.control import metric_keys, projects, settings
+from store.model import SECOND, MetricKey, Ping, Plan
 from store.points.embedded import EmbeddedPoints
 
 KEYS = ("duration_ms", "queue_size", "memory_pct")
@@ -37,9 +37,9 @@ def _measure(folder: Path) -> dict[str, float]:
     prepare(chosen, now)
     control, points = open_control(chosen), EmbeddedPoints(Places(folder).points)
     with control.begin() as connection:
-        project = settings.get(connection, settings.DEFAULT_PROJECT)
+        project = projects.get(connection, settings.get(connection, settings.DEFAULT_PROJECT) or "")
         assert project
-        monitor = actions.add_monitor(connection, project, MonitorDefinition().load({"name": "bench"}), now).monitor
+        monitor = actions.add_monitor(connection, project, Plan("unlimited"), MonitorDefinition().load({"name": "bench"}), now).monitor
         metric_keys.save(connection, [(monitor.id, MetricKey(key, 1.0, now)) for key in KEYS])
     stamps = [now - n * 60 * SECOND for n in range(SAMPLES, 0, -1)]
     points.write([Ping(at, monitor.id, numbers={k: 100 + 30 * math.sin(at / 1e13 + n) for n, k in enumerate(KEYS)}) for at in stamps])

@@ -16,6 +16,9 @@ from urllib.parse import quote, urlsplit
 
 import yaml
 
+from config import plans
+from store.model import Plan
+
 CONFIG_VARIABLE = "LASTBEAT_CONFIG"
 _UNITS = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
@@ -44,6 +47,7 @@ class Settings:
     retention_days: int
     journal_max_bytes: int
     dashboards_dir: Path | None
+    plans: dict[str, Plan]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ def load(flags: Mapping[str, str | None], environ: Mapping[str, str]) -> Setting
         values["base_url"] = _local_url(values["host"], values["port"])
     if values["database_url"] is None:
         values["database_url"] = "sqlite:///" + quote(str(values["data_dir"] / "control.db"))
+    values["plans"] = plans.shipped() | (values["plans"] or {})
     return Settings(**values)
 
 
@@ -266,6 +271,13 @@ def _password(text: str) -> str:
     return text
 
 
+def _plans(text: str) -> dict[str, Plan]:
+    try:
+        return plans.read(Path(text).expanduser())
+    except ValueError as error:
+        raise ValueError(f"the path of a YAML file of plans ({error})") from None
+
+
 def _database_url(text: str) -> str:
     if not re.fullmatch(r"sqlite:///[^?:]+", text):
         raise ValueError("sqlite:///PATH, the only kind of control store so far")
@@ -299,4 +311,5 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("retention_days", "90", _whole(1, 36_500), "Days that outages are kept, and pings and metrics in the embedded store."),
     Setting("journal_max_bytes", "1GiB", _bytes, "Size of each worker's journal past which its pings get 503; takes KiB, MiB and GiB."),
     Setting("dashboards_dir", None, _directory, "Directory that generated Grafana dashboards are kept in; else none are."),
+    Setting("plans", None, _plans, "YAML file with more plans for projects, or with other numbers for those there are; see below."),
 )

@@ -25,7 +25,7 @@ def routes(blueprint: Blueprint, site: Site) -> None:
         try:
             with site.control.begin() as connection:
                 fields = MonitorDefinition().load(_definition(None))
-                made = actions.add_monitor(connection, site.project(connection).id, fields, site.clock())
+                made = actions.add_monitor(connection, site.project(connection), site.plan(connection), fields, site.clock())
         except (ValidationError, actions.Refused) as refused:
             return _shown(site, None, _sent(), errors_of(refused))
         return redirect(url_for("pages.monitor", monitor_id=made.monitor.id), 303)
@@ -41,7 +41,7 @@ def routes(blueprint: Blueprint, site: Site) -> None:
             with site.control.begin() as connection:
                 monitor = site.watched(connection, monitor_id).monitor
                 fields = MonitorDefinition().load(_definition(monitor))
-                actions.edit_monitor(connection, monitor, fields, site.base_url, site.clock())
+                actions.edit_monitor(connection, monitor, site.plan(connection), fields, site.base_url, site.clock())
         except (ValidationError, actions.Refused) as refused:
             return _shown(site, monitor, _sent(), errors_of(refused))
         return redirect(url_for("pages.monitor", monitor_id=monitor_id), 303)
@@ -54,7 +54,7 @@ def errors_of(refused: ValidationError | actions.Refused) -> Errors:
 def _definition(monitor: Monitor | None) -> dict[str, Any]:
     """What the form says, overlaid on what it does not show."""
     form = request.form
-    kept = {} if monitor is None else {"slug": monitor.slug}
+    kept = {} if monitor is None else {"slug": monitor.slug, "maxRunTime": monitor.schedule.max_run, "methods": monitor.methods}
     said: dict[str, Any] = {"name": form.get("name", "").strip()}
     for field in ("interval", "gracePeriod"):
         if form.get(field, "").strip():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,21 +16,28 @@ from dashboards.site import Site
 from store.control import Control, settings
 from store.instant import iso
 from store.lag import Lag
-from store.model import Ns
+from store.model import Ns, Plan
 from store.points import Points, PointsError
 
 _STATIC = Path(__file__).parent / "static"
 
 
 def pages(
-    control: Control, points: Points, clock: Callable[[], Ns], *, base_url: str, zone: str = "UTC", lag: Callable[[], Lag] = Lag
+    control: Control,
+    points: Points,
+    clock: Callable[[], Ns],
+    *,
+    base_url: str,
+    zone: str = "UTC",
+    lag: Callable[[], Lag] = Lag,
+    plans: Mapping[str, Plan] | None = None,
 ) -> Blueprint:
     """The pages, to be registered at `/` of an app with a SECRET_KEY.
 
     `base_url` is where jobs and people reach the server, without a trailing slash; `zone` serves readers whose browser has not told theirs.
     """
     blueprint = Blueprint("pages", __name__, static_folder="static", static_url_path="/assets", template_folder="templates")
-    site = Site(control, points, clock, base_url.rstrip("/"), zone, lag)
+    site = Site(control, points, clock, base_url.rstrip("/"), zone, lag, plans or {})
 
     def password_hash() -> str | None:
         with control.read() as connection:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from flask import abort, request
 from sqlalchemy import Connection
 
+from rules.plans import plan_of
 from store.control import Control, projects, settings
 from store.control import monitors as monitor_store
 from store.control.monitors import Watched
 from store.lag import Lag
-from store.model import Ns, Project
+from store.model import Ns, Plan, Project
 from store.points import Points
 
 RANGES: dict[str, int] = {"6h": 6, "24h": 24, "72h": 72}
@@ -24,7 +25,7 @@ RANGES: dict[str, int] = {"6h": 6, "24h": 24, "72h": 72}
 class Site:
     """`base_url` is where people and jobs reach this server; `zone` is used until a browser has told its own.
 
-    `lag`: how far the time-series store is behind.
+    `lag`: how far the time-series store is behind. `plans`: what projects may do, by the plan's name.
     """
 
     control: Control
@@ -33,6 +34,7 @@ class Site:
     base_url: str
     zone: str = "UTC"
     lag: Callable[[], Lag] = Lag
+    plans: Mapping[str, Plan] = field(default_factory=dict)
 
     def behind(self) -> str | None:
         """What is to be said about the time-series store; None while all is well."""
@@ -52,6 +54,10 @@ class Site:
         if found is None:
             abort(404, "There is no project yet.")
         return found
+
+    def plan(self, connection: Connection) -> Plan:
+        """What that project may do."""
+        return plan_of(self.plans, self.project(connection))
 
     def watched(self, connection: Connection, monitor_id: str) -> Watched:
         """The monitor, or 404."""

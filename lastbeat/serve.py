@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from config.settings import SETTINGS, Settings
 from lastbeat import clock
 from lastbeat.places import Places
 from store.lock import FileLock, Locked
+from store.model import Plan
 
 if TYPE_CHECKING:
     from lastbeat.installation import Welcome
@@ -78,7 +80,7 @@ class Family:
 
     def brief(self, children: list[Child]) -> None:
         """Give the children their settings. The pipe stays open, and its end tells them that the parent is gone: no orphan is left."""
-        told = json.dumps(asdict(self.settings), default=str).encode() + b"\n"
+        told = msgspec.json.encode(asdict(self.settings), enc_hook=str) + b"\n"
         for child in children:
             assert child.process is not None
             assert child.process.stdin is not None
@@ -207,4 +209,5 @@ def read_settings(line: bytes) -> Settings:
     """The settings as the parent wrote them into a child's standard input."""
     values = json.loads(line)
     paths = {name: Path(values[name]) for name in ("data_dir", "dashboards_dir") if values[name] is not None}
-    return Settings(**values | paths)
+    plans = {name: Plan(**plan) for name, plan in values["plans"].items()}
+    return Settings(**values | paths | {"plans": plans})

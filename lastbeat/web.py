@@ -49,6 +49,7 @@ def create_app(
         metrics_dir=str(places.counters),
         lag=lag,
         dead_letters=DeadLetters(places.dead_letters).count,
+        plans=settings.plans,
     )
-    app.register_blueprint(pages(control, points, clock, base_url=settings.base_url, lag=lag))
+    app.register_blueprint(pages(control, points, clock, base_url=settings.base_url, lag=lag, plans=settings.plans))
     return app

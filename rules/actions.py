@@ -12,12 +12,13 @@ from uuid import uuid4
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from rules import ledger, threshold
+from rules import ledger, plans, threshold
 from rules.case import Case
 from rules.channels import Message, senders
+from rules.definitions import MonitorDefinition
 from store.control import alerts, channels, monitors
 from store.control.monitors import Watched
-from store.model import Alert, Beat, Channel, Monitor, Ns, Schedule, new_id
+from store.model import Alert, Beat, Channel, Monitor, Ns, Plan, Project, Schedule, new_id
 
 
 class Refused(Exception):
@@ -28,20 +29,41 @@ class Refused(Exception):
         self.fields = {name: [sentence] for name, sentence in fields.items()}
 
 
-def add_monitor(connection: Connection, project_id: str, fields: dict[str, Any], now: Ns) -> Watched:
-    _know_channels(connection, project_id, fields["channel_ids"] or [], "channelIds")
+class Full(Refused):
+    """The project has as many monitors as its plan allows."""
+
+
+def add_monitor(
+    connection: Connection, project: Project, plan: Plan, fields: dict[str, Any], now: Ns, *, token: str | None = None
+) -> Watched:
+    """Make a monitor. `token` is the secret in its ping URL, where clients know one already; else it gets a new one."""
+    sentence = plans.full(plan, monitors.count(connection, project.id)) if plan.monitors is not None else None
+    if sentence:
+        raise Full(name=sentence)
+    _know_channels(connection, project.id, fields["channel_ids"] or [], "channelIds")
     # A UUID, as in Healthchecks' ping URLs: existing clients expect that form.
-    monitor = _configured(
-        Monitor(new_id("mon"), project_id, "", None, (), Schedule(), token=str(uuid4()), created_at=now, updated_at=now), fields, now
-    )
+    blank = Monitor(new_id("mon"), project.id, "", None, (), Schedule(), token=token or str(uuid4()), created_at=now, updated_at=now)
+    monitor = _configured(blank, fields | {"interval": fields["interval"] or plans.default_interval(plan)}, now)
+    _keep_to(plan, monitor, now)
     monitors.add(connection, monitor)
     channels.choose(connection, monitor.id, fields["channel_ids"] or [])
     return Watched(monitor, Beat())
 
 
-def edit_monitor(connection: Connection, monitor: Monitor, fields: dict[str, Any], base_url: str, now: Ns) -> None:
+def provide_monitor(connection: Connection, project: Project, plan: Plan, slug: str, now: Ns) -> None:
+    """Make the monitor of this slug where there is none, as `?create=1` asks for: expected daily, and given an hour, as in Healthchecks."""
+    if monitors.by_slug(connection, project.id, slug):
+        return
+    daily = max(86_400, plans.minimum(plan))
+    definition = MonitorDefinition().load({"name": slug, "slug": slug, "interval": daily, "gracePeriod": 3_600, "maxRunTime": 3_600})
+    add_monitor(connection, project, plan, definition, now)
+
+
+def edit_monitor(connection: Connection, monitor: Monitor, plan: Plan, fields: dict[str, Any], base_url: str, now: Ns) -> None:
     _know_channels(connection, monitor.project_id, fields["channel_ids"] or [], "channelIds")
     changed = _configured(monitor, fields, now)
+    if replace(changed.schedule, grace=monitor.schedule.grace, max_run=monitor.schedule.max_run) != monitor.schedule:
+        _keep_to(plan, changed, now)
     _judge(connection, monitor, base_url, now, lambda case: case.reschedule(changed, now))
     monitors.change(connection, changed)
     channels.choose(connection, monitor.id, fields["channel_ids"] or [])
@@ -118,9 +140,16 @@ def send_test(channel: Channel, base_url: str, now: Ns) -> None:
 
 
 def _configured(monitor: Monitor, fields: dict[str, Any], now: Ns) -> Monitor:
-    schedule = Schedule(fields["interval"], fields["grace"], fields["cron"], fields["timezone"])
+    schedule = Schedule(**{name: fields[name] for name in Schedule.__struct_fields__})
     tags = tuple(dict.fromkeys(fields["tags"]))
-    return replace(monitor, name=fields["name"], slug=fields["slug"], tags=tags, schedule=schedule, updated_at=now)
+    kept = {name: fields[name] for name in ("name", "slug", "methods")}
+    return replace(monitor, **kept, tags=tags, schedule=schedule, updated_at=now)
+
+
+def _keep_to(plan: Plan, monitor: Monitor, now: Ns) -> None:
+    sentence = plans.too_often(plan, monitor.schedule, now)
+    if sentence:
+        raise Refused(**{"interval" if monitor.schedule.cron is None else "schedule": sentence})
 
 
 def _judge(connection: Connection, monitor: Monitor, base_url: str, now: Ns, event: Callable[[Case], None]) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from rules import schedule
 from rules.channels import senders
-from store.model import OPERATORS, Alert, Channel, Monitor
+from store.model import OPERATORS, Alert, Channel, Methods, Monitor
 
 YEAR = 366 * 86_400
 _NAME = validate.And(validate.Length(1, 200), validate.Regexp(r".*\S", error="give it a name"))
@@ -49,7 +49,13 @@ class MonitorDefinition(Schema):
 
     name = fields.String(required=True, validate=_NAME, metadata={"description": "Display name."})
     type = fields.String(load_default="heartbeat", validate=validate.OneOf(["heartbeat"]))
-    interval = Whole(load_default=60, strict=True, validate=validate.Range(1, YEAR), metadata={"description": "Seconds between pings."})
+    interval = Whole(
+        load_default=None,
+        allow_none=False,
+        strict=True,
+        validate=validate.Range(1, YEAR),
+        metadata={"description": "Seconds between pings.", "default": 60},
+    )
     grace = Whole(
         data_key="gracePeriod",
         load_default=30,
@@ -74,6 +80,19 @@ class MonitorDefinition(Schema):
         metadata={"description": "Channels to notify; none: the project's default channels."},
     )
     slug = fields.String(load_default=None, allow_none=True, validate=_SLUG)
+    max_run = Whole(
+        data_key="maxRunTime",
+        load_default=None,
+        allow_none=True,
+        strict=True,
+        validate=validate.Range(1, YEAR),
+        metadata={"description": "Seconds a run may take from its start signal; one that takes longer is an outage. null: any time."},
+    )
+    methods = fields.String(
+        load_default="",
+        validate=validate.OneOf(get_args(Methods), error="leave it empty for all methods, or give POST"),
+        metadata={"description": "POST: requests with other methods are kept, and change nothing."},
+    )
 
     @validates_schema(skip_on_field_errors=True)
     def _computable(self, data: dict[str, Any], **_: Any) -> None:
@@ -127,6 +146,8 @@ def defined_monitor(monitor: Monitor, channel_ids: list[str]) -> dict[str, Any]:
         "tags": list(monitor.tags),
         "channelIds": channel_ids or None,
         "slug": monitor.slug,
+        "maxRunTime": monitor.schedule.max_run,
+        "methods": monitor.methods,
     }
 
 

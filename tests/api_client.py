@@ -12,10 +12,11 @@ from flask import Flask
 from world import BASE_URL, START, empty_control
 
 from api.app import register
+from config.plans import shipped
 from rules import ledger
 from store.control import projects
 from store.lag import Lag
-from store.model import Ns, Ping, Project
+from store.model import Ns, Ping, Plan, Project
 from store.points.embedded import EmbeddedPoints
 
 
@@ -80,6 +81,7 @@ class Api:
             rules_moved_at=lambda: self.rules_moved_at,
             lag=lambda: self.lag,
             dead_letters=lambda: self.dead_letters,
+            plans=shipped() | {"tiny": Plan("tiny", 0, 3)},
         )
         self.stranger = Caller(self.app, None)
         self.begin()
@@ -93,11 +95,11 @@ class Api:
         self.dead_letters = 0
         self.me = self.project("mine")
 
-    def project(self, name: str, *, read_only: bool = False, of: Project | None = None) -> Caller:
+    def project(self, name: str, *, read_only: bool = False, of: Project | None = None, plan: str = "unlimited") -> Caller:
         """The holder of a new key, of a new project unless told."""
         key = projects.new_key()
         with self.control.begin() as connection:
-            project = of or projects.create(connection, name, "unlimited", START)
+            project = of or projects.create(connection, name, plan, START)
             projects.add_key(connection, project.id, name, key, START, read_only=read_only)
         return Caller(self.app, key)
 

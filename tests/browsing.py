@@ -20,7 +20,7 @@ from rules.case import Case
 from rules.definitions import AlertDefinition, ChannelDefinition, MonitorDefinition
 from store.control import projects, settings
 from store.lag import Lag
-from store.model import SECOND, Alert, Channel, Monitor, Ns, Ping, Project
+from store.model import SECOND, Alert, Channel, Monitor, Ns, Ping, Plan, Project
 from store.points.embedded import EmbeddedPoints
 
 BASE = "http://lastbeat.test"
@@ -86,7 +86,7 @@ class House:
     def monitor(self, name: str = "Nightly backup", **fields: Any) -> Monitor:
         with self.control.begin() as connection:
             loaded = MonitorDefinition().load({"name": name, **fields})
-            return actions.add_monitor(connection, self.project.id, loaded, self.now).monitor
+            return actions.add_monitor(connection, self.project, Plan("unlimited"), loaded, self.now).monitor
 
     def channel(self, name: str = "Ops", **fields: Any) -> Channel:
         definition = {"name": name, "type": "webhook", "config": {"url": "https://hooks.example.org/x"}, **fields}

@@ -35,6 +35,7 @@ CALLS = {
     "PATCH /api/notification-channels/{channel_id}",
     "DELETE /api/notification-channels/{channel_id}",
     "POST /api/notification-channels/{channel_id}/test",
+    "GET /api/plans",
 }
 METHODS = {"get", "post", "patch", "delete"}
 TYPES = {"string", "number", "integer", "boolean", "array", "object", "null"}

@@ -10,8 +10,8 @@ from store.instant import iso
 from store.model import SECOND, Ping
 
 FIELDS = {
-    "id", "name", "type", "slug", "tags", "interval", "gracePeriod", "schedule", "timezone", "status", "running", "pingUrl", "lastPingAt",
-    "nextExpectedAt", "downSince", "channelIds", "createdAt", "updatedAt",
+    "id", "name", "type", "slug", "tags", "interval", "gracePeriod", "schedule", "timezone", "status", "running", "runningSince",
+    "maxRunTime", "methods", "pingUrl", "lastPingAt", "nextExpectedAt", "downSince", "channelIds", "createdAt", "updatedAt",
 }  # fmt: skip
 
 
@@ -29,7 +29,8 @@ def test_a_monitor_has_the_defaults_of_the_contract(api: Api) -> None:
     assert made.keys() == FIELDS
     expected: dict[str, Any] = {
         "name": "Nightly", "type": "heartbeat", "slug": None, "tags": [], "interval": 60, "gracePeriod": 30, "schedule": None,
-        "timezone": "UTC", "status": "new", "running": False, "lastPingAt": None, "nextExpectedAt": None, "downSince": None,
+        "timezone": "UTC", "status": "new", "running": False, "runningSince": None, "maxRunTime": None, "methods": "",
+        "lastPingAt": None, "nextExpectedAt": None, "downSince": None,
         "channelIds": None, "createdAt": iso(START), "updatedAt": iso(START),
     }  # fmt: skip
     assert {name: made[name] for name in expected} == expected
@@ -41,6 +42,7 @@ def test_a_monitor_comes_back_as_it_was_defined(api: Api) -> None:
     defined = {
         "name": "Überweisung ✓", "type": "heartbeat", "interval": 86_400, "gracePeriod": 3_600, "schedule": "0 2 * * *",
         "timezone": "Europe/Berlin", "tags": ["db", "nightly"], "channelIds": [api.me.channel()["id"]], "slug": "nightly-backup",
+        "maxRunTime": 7_200, "methods": "POST",
     }  # fmt: skip
     made = api.me.post("/api/monitors", defined)
     assert {name: made[name] for name in defined} == defined
@@ -58,6 +60,10 @@ def test_a_monitor_comes_back_as_it_was_defined(api: Api) -> None:
         ({"name": "x" * 201}, "name"),
         ({"type": "http"}, "type"),
         ({"interval": 0}, "interval"),
+        ({"maxRunTime": 0}, "maxRunTime"),
+        ({"maxRunTime": 1.5}, "maxRunTime"),
+        ({"methods": "GET"}, "methods"),
+        ({"methods": None}, "methods"),
         ({"interval": -1}, "interval"),
         ({"interval": "soon"}, "interval"),
         ({"interval": 1.5}, "interval"),
@@ -181,3 +187,15 @@ def test_monitors_are_found_by_tag_status_and_words(api: Api) -> None:
 @pytest.mark.parametrize(("query", "field"), [("status=fine", "status"), ("q=" + "x" * 201, "q"), ("tag=" + "x" * 101, "tag")])
 def test_a_filter_that_cannot_be_is_refused(api: Api, query: str, field: str) -> None:
     assert api.me.get(f"/api/monitors?{query}", 422)["fields"].keys() == {field}
+
+
+def test_a_run_shows_until_it_ends(api: Api) -> None:
+    job = api.me.monitor()
+    api.pings(job, Ping(START + SECOND, job["id"], "start"))
+    api.now = START + 2 * SECOND
+    shown = api.me.get(f"/api/monitors/{job['id']}")
+    assert (shown["running"], shown["runningSince"], shown["status"]) == (True, iso(START + SECOND), "new")
+    api.pings(job, Ping(START + 3 * SECOND, job["id"]))
+    shown = api.me.get(f"/api/monitors/{job['id']}")
+    assert (shown["running"], shown["runningSince"], shown["status"]) == (False, None, "up")
+    assert api.me.get(f"/api/monitors/{job['id']}/metric-keys")[0]["lastValue"] == 2

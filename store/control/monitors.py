@@ -55,6 +55,22 @@ def by_token(connection: Connection, token: str) -> Watched | None:
     return _first(connection, _watched().where(monitors.c.token == token))
 
 
+def by_slug(connection: Connection, project_id: str, slug: str) -> list[Watched]:
+    """The project's monitors with this slug: more than one, where nobody took care."""
+    rows = connection.execute(_watched().where(monitors.c.project_id == project_id, monitors.c.slug == slug)).mappings()
+    return [_of(row) for row in rows]
+
+
+def count(connection: Connection, project_id: str) -> int:
+    mine = (monitors.c.project_id == project_id, monitors.c.deleted_at.is_(None))
+    return connection.execute(select(func.count()).select_from(monitors).where(*mine)).scalar_one()
+
+
+def touch(connection: Connection, project_id: str) -> None:
+    """Let the workers read anew what concerns all monitors of the project: its plan, or its ping key."""
+    connection.execute(update(monitors).where(monitors.c.project_id == project_id).values(version=_next_version(connection)))
+
+
 def among(connection: Connection, monitor_ids: Sequence[str]) -> dict[str, Watched]:
     """Those of the monitors that exist, by id."""
     rows = connection.execute(_watched().where(monitors.c.id.in_(monitor_ids))).mappings()

@@ -6,8 +6,9 @@ import hashlib
 import secrets
 import string
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
+from store.control import monitors
 from store.control.tables import api_keys, projects
 from store.model import ApiKey, Ns, Project, new_id
 
@@ -32,6 +33,22 @@ def create(connection: Connection, name: str, plan: str, now: Ns) -> Project:
 def get(connection: Connection, project_id: str) -> Project | None:
     row = connection.execute(select(projects).where(projects.c.id == project_id)).mappings().first()
     return Project(**row) if row else None
+
+
+def find(connection: Connection) -> list[Project]:
+    """All projects, the oldest first."""
+    return [Project(**row) for row in connection.execute(select(projects).order_by(projects.c.created_at, projects.c.id)).mappings()]
+
+
+def by_ping_key(connection: Connection, ping_key: str) -> Project | None:
+    row = connection.execute(select(projects).where(projects.c.ping_key == ping_key)).mappings().first()
+    return Project(**row) if row else None
+
+
+def change(connection: Connection, project_id: str, **fields: str) -> None:
+    """Give the project another `name`, `plan` or `ping_key`; the workers know of it within a second."""
+    connection.execute(update(projects).where(projects.c.id == project_id).values(fields))
+    monitors.touch(connection, project_id)
 
 
 def add_key(connection: Connection, project_id: str, name: str, key: str, now: Ns, *, read_only: bool = False) -> ApiKey:
