@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from config.settings import SETTINGS, Settings, SettingsError, load
+from lastbeat.commands import jobs
 
 STORES = ("embedded", "influxdb")
 
@@ -171,6 +172,10 @@ def child(role: str, arguments: tuple[str, ...]) -> None:
     told = sys.stdin.buffer.readline()
     if told:  # else the parent is gone before it began
         run(read_settings(told))
+
+
+main.add_command(jobs.execute)
+main.add_command(jobs.ping)
 
 
 def _log(process: str) -> None:
