@@ -68,6 +68,10 @@ class Committer:
         self._wait(batch)
         return at
 
+    def now(self) -> Ns:
+        """The time by which stamps are given."""
+        return self._stamps.now()
+
     def mark(self) -> Ns:
         """Every record stamped before this instant is durable, and every break before it is on record, or tried to be just now."""
         batch = self._open_batch()

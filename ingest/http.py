@@ -21,14 +21,15 @@ from typing import Any
 
 import gevent
 import msgspec
-from gevent import getcurrent
+from gevent import getcurrent, pywsgi
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 from gevent.threadpool import ThreadPool
 from greenlet import greenlet
 
-from ingest.endpoint import PREFIX, Answer, PingEndpoint, Request
-from ingest.head import LENGTH, MAX_LINES, NAME, check_first_line, read_head
+from ingest.answer import Answer, Request
+from ingest.endpoint import PREFIXES, PingEndpoint
+from ingest.head import LENGTH, MAX_BYTES, MAX_LINES, NAME, check_first_line, read_head
 from ingest.payload import MAX_BODY
 
 log = logging.getLogger(__name__)
@@ -37,10 +38,14 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, Any], Iterable[bytes]]
 
+# pywsgi's own limit of 8 KiB would refuse a push of Uptime Kuma's clients for its long message, and the heartbeat with it.
+pywsgi.MAX_REQUEST_LINE = MAX_BYTES  # type: ignore[attr-defined]  # gevent's types lack it
+
 _IDLE_SECONDS = 75
 # No % in a path: what it stands for is decoded by pywsgi.
 _PLAIN = re.compile(
-    rb"(GET|HEAD|POST|PUT) (/ping/[!-$&->@-~]*)(?:\?[!-~]*)? HTTP/1\.1\r\n((?:" + NAME.encode() + rb":[^\r\n\x00]*\r\n)*)\r\n"
+    rb"(GET|HEAD|POST|PUT) (/(?:ping|api/push)/[!-$&->@-~]*)(?:\?([!-~]*))? HTTP/1\.1\r\n"
+    rb"((?:" + NAME.encode() + rb":[^\r\n\x00]*\r\n)*)\r\n"
 )
 _PART = "the body of the request did not arrive whole; nothing was recorded"
 _UNUSUAL = ("transfer-encoding", "expect", "upgrade")
@@ -50,11 +55,12 @@ _REASONS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for sta
 class _Plain:
     """A ping in plain form: its request, still without a body, and how many bytes of the stream are its head and its body."""
 
-    __slots__ = ("closes", "head_size", "headers", "method", "path", "size")
+    __slots__ = ("closes", "head_size", "headers", "method", "path", "query", "size")
 
-    def __init__(self, method: str, path: str, headers: dict[str, str], head_size: int, size: int) -> None:
+    def __init__(self, method: str, path: str, query: str, headers: dict[str, str], head_size: int, size: int) -> None:
         self.method = method
         self.path = path
+        self.query = query
         self.headers = headers
         self.head_size = head_size
         self.size = size
@@ -66,7 +72,7 @@ def plain_ping(buffered: bytes) -> _Plain | None:
     match = _PLAIN.match(buffered)
     if match is None:
         return None
-    method, path, block = match.group(1, 2, 3)
+    method, path, query, block = match.group(1, 2, 3, 4)
     lines = block.decode("latin-1").split("\r\n")[:-1]
     headers = {name.lower(): value.strip(" \t") for name, _, value in (line.partition(":") for line in lines)}
     size = headers.get("content-length", "0")
@@ -74,7 +80,7 @@ def plain_ping(buffered: bytes) -> _Plain | None:
         return None
     if any(name in headers for name in _UNUSUAL) or headers.get("connection", "close").lower() not in ("close", "keep-alive"):
         return None
-    return _Plain(method.decode(), path.decode(), headers, match.end(), int(size))
+    return _Plain(method.decode(), path.decode(), (query or b"").decode(), headers, match.end(), int(size))
 
 
 class Handler(WSGIHandler):
@@ -91,7 +97,8 @@ class Handler(WSGIHandler):
             self.rfile.read(ping.head_size)
             body = self.rfile.read(ping.size)
             whole = len(body) == ping.size
-            request = Request(ping.method, ping.path, ping.headers, body, ping.size, _peer(self.client_address, ping.headers))
+            peer = _peer(self.client_address, ping.headers)
+            request = Request(ping.method, ping.path, ping.headers, body, ping.size, peer, ping.query)
             answer = self.server.pings.answer(request) if whole else _bad_request(_PART)
             closes = ping.closes or self.server.stopping or not whole
             self.socket.sendall(_encoded(answer, ping.method == "HEAD", closes))
@@ -163,7 +170,7 @@ class Front:
         self._threads = threads
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        is_ping = environ["PATH_INFO"].startswith(PREFIX)
+        is_ping = environ["PATH_INFO"].startswith(PREFIXES)
         declared = int(environ.get("CONTENT_LENGTH") or 0)
         try:
             # The socket belongs to this thread's loop, so the body is read here, before another thread takes over.
@@ -199,7 +206,8 @@ def _run(pages: Callable[[], Application], environ: Environ) -> tuple[str, list[
 def _request(environ: Environ, body: bytes, size: int) -> Request:
     headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
     headers["content-type"] = environ.get("CONTENT_TYPE", "")
-    return Request(environ["REQUEST_METHOD"], environ["PATH_INFO"], headers, body, size, _peer((environ["REMOTE_ADDR"],), headers))
+    peer, query = _peer((environ["REMOTE_ADDR"],), headers), environ["QUERY_STRING"]
+    return Request(environ["REQUEST_METHOD"], environ["PATH_INFO"], headers, body, size, peer, query)
 
 
 def _peer(address: Any, headers: dict[str, str]) -> str:

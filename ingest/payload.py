@@ -10,6 +10,8 @@ from __future__ import annotations
 import codecs
 import json
 import math
+import re
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -29,7 +31,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class Payload(msgspec.Struct, frozen=True):
-    """What a body carries. Metrics are taken whole or not at all: where there is a `problem`, there is nothing else."""
+    """What a ping carries. Metrics are taken whole or not at all: where there is a `problem`, there are none."""
 
     numbers: dict[str, float] = {}
     texts: dict[str, str] = {}
@@ -37,10 +39,13 @@ class Payload(msgspec.Struct, frozen=True):
     problem: Problem | None = None
 
 
+NOTHING: Final = Payload()
+
+
 def read(body: bytes, content_type: str) -> Payload:
     """What `body` says; never raises. A JSON `content_type` asks for metrics, any other keeps as log what cannot be metrics."""
     if not body or body.isspace():
-        return Payload()
+        return NOTHING
     if len(body) > MAX_BODY:
         return too_large(len(body))
     wanted = _is_json(content_type)
@@ -51,6 +56,48 @@ def read(body: bytes, content_type: str) -> Payload:
     elif wanted:
         return _refused(f"the metrics have {len(body):,} bytes; at most {METRICS_LIMIT:,} are accepted", status=413)
     return Payload(log=_log(body))
+
+
+def from_query(pairs: Sequence[str]) -> Payload:
+    """Numbers that are written `name:value`, as in `?metric=count:5&metric=duration:1.2`. A name may have colons of its own."""
+    size = sum(len(pair.encode(errors="replace")) for pair in pairs)
+    if size > METRICS_LIMIT:
+        return _refused(f"the metrics in the query have {size:,} bytes; at most {METRICS_LIMIT:,} are accepted", status=413)
+    found = _Pairs()
+    for pair in pairs:
+        key, colon, literal = pair.rpartition(":")
+        if not colon or not _NUMBER.fullmatch(literal.strip()):
+            return _refused(f"the metric {_shown(pair)} is not a name, a colon and a number, as in metric=count:5")
+        found.append((key.strip(), _number(literal)))
+    sentence = _objection(found)
+    return _refused(sentence) if sentence else _sorted_out(found)
+
+
+def together(body: Payload, query: Payload) -> Payload:
+    """What the body and the query of one ping bring. Either's problem refuses the metrics of both; the log stays."""
+    problem = body.problem or query.problem
+    twice = next((key for key in query.numbers if key in body.numbers or key in body.texts), None)
+    if problem is None and twice is not None:
+        problem = Problem(400, f"the key {_shown(twice)} comes twice, in the body and in the query; send each key once")
+    if problem is not None:
+        return Payload(log=body.log, problem=problem)
+    return Payload(body.numbers | query.numbers, body.texts, body.log)
+
+
+def milliseconds(literal: str) -> Payload:
+    """Uptime Kuma's `ping=`: how long something took, as the metric `ping_ms`. Like there, what follows the number does not matter."""
+    match = _NUMBER.match(literal.strip())
+    if match is None:
+        return NOTHING
+    number = _number(match[0])
+    if isinstance(number, _Unfit) or not 0 <= number <= _LONGEST_MS:
+        return _refused(f"ping={_cut(literal)} is no number of milliseconds from 0 to {_LONGEST_MS:,.0f}")
+    return Payload({"ping_ms": number})
+
+
+def kept(text: str) -> str | None:
+    """A text of the query as a log; None where it says nothing."""
+    return _log(text.encode(errors="replace")) if text and not text.isspace() else None
 
 
 def too_large(size: int) -> Payload:
@@ -92,6 +139,8 @@ class _Unfit(str):
     __slots__ = ()
 
 
+_NUMBER: Final = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_LONGEST_MS: Final = 1e11
 _decoder: Final = msgspec.json.Decoder(dict[str, float | str])
 
 

@@ -1,13 +1,19 @@
-"""The token registry: whose ping URL a request names, from memory. True within a second of a change."""
+"""The registry: whose ping URL a request names, from memory. True within a second of a change."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from gevent.threadpool import ThreadPool
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
-from store.control import Control, metric_keys, monitors
-from store.model import SECOND, Ns, Schedule
+from ingest.answer import Ambiguous
+from rules.status import shown
+from store.control import Control, metric_keys, monitors, projects
+from store.control.monitors import Watched
+from store.model import SECOND, Beat, Methods, Monitor, Ns, Plan, Schedule
 
 # Half the time after which a deleted monitor leaves no trace to be told by: a store that cannot be read for a moment stops no ping.
 _TRUST = 30 * SECOND
@@ -15,65 +21,128 @@ _TRUST = 30 * SECOND
 
 @dataclass(slots=True)
 class Known:
-    """What the worker remembers of a monitor. `keys`: the metric keys it has ever sent, as far as this worker knows."""
+    """What the worker remembers of a monitor. `keys`: the metric keys it has ever sent, as far as this worker knows.
+
+    `pause`: what its plan wants between two pings of a kind.
+    """
 
     id: str
     name: str
     schedule: Schedule
     paused: bool
     keys: set[str] = field(default_factory=set)
+    methods: Methods = ""
+    pause: Ns = 0
+
+
+def _nobody(ping_key: str, slug: str) -> str | None:
+    return None
 
 
 class Registry:
-    """Looks a token up once in the control store and then in memory, until that monitor changes."""
+    """Looks an address up once in the control store and then in memory, until that monitor changes.
 
-    def __init__(self, control: Control, threads: ThreadPool) -> None:
+    An address is the token of a ping URL, or its ping key and slug.
+    """
+
+    def __init__(
+        self,
+        control: Control,
+        threads: ThreadPool,
+        clock: Callable[[], Ns],
+        plans: Mapping[str, Plan] | None = None,
+        provide: Callable[[str, str], str | None] = _nobody,
+    ) -> None:
+        """`provide(ping_key, slug)` makes a monitor where there is none, and returns None, or why it does not; called in a thread."""
         self._control = control
         self._threads = threads
-        self._by_token: dict[str, Known] = {}
-        self._token_of: dict[str, str] = {}
+        self._clock = clock
+        self._plans = plans or {}
+        self._provide = provide
+        self._known: dict[str, Known] = {}
+        self._addresses: dict[str, set[str]] = {}
         self._fresh_at: Ns | None = None
         with control.read() as connection:
             self._seen = monitors.newest_version(connection)
 
     def lookup(self, token: str) -> Known | None:
-        """The monitor of this ping URL; None where there is none."""
-        return self._by_token.get(token) or self._load(token)
+        """The monitor of this token; None where there is none."""
+        return self._known.get(token) or self._load(token, lambda connection: _all(monitors.by_token(connection, token)))
+
+    def remembers(self, ping_key: str, slug: str) -> bool:
+        """Whether `lookup_slug` would find this one in memory."""
+        return f"{ping_key}/{slug}" in self._known
+
+    def lookup_slug(self, ping_key: str, slug: str) -> Known | None:
+        """The monitor of this slug in the project of this ping key; None where there is none. Raises Ambiguous where there are more."""
+        address = f"{ping_key}/{slug}"
+        return self._known.get(address) or self._load(address, lambda connection: _by_slug(connection, ping_key, slug))
+
+    def provide(self, ping_key: str, slug: str) -> str | None:
+        """Make the monitor that `lookup_slug` did not find; None, or a sentence why it cannot be."""
+        sentence: str | None = self._threads.apply(self._provide, (ping_key, slug))
+        return sentence
+
+    def standing(self, monitor_id: str) -> tuple[str, Ns | None] | None:
+        """The status that the monitor shows now, and when it is expected; None where that cannot be read."""
+        standing: tuple[str, Ns | None] | None = self._threads.apply(self._standing, (monitor_id,))
+        return standing
 
     def step(self, now: Ns) -> bool:
         """Forget every monitor that was changed or deleted since the last call; after too long without one, forget all."""
         if self._fresh_at is not None and now - self._fresh_at > _TRUST:
-            self._by_token.clear()
-            self._token_of.clear()
+            self._known.clear()
+            self._addresses.clear()
         changed, self._seen = self._threads.apply(self._changed_since, (self._seen,))
         self._fresh_at = now
         for monitor_id in changed:
-            token = self._token_of.pop(monitor_id, None)
-            if token is not None:
-                self._by_token.pop(token, None)
+            for address in self._addresses.pop(monitor_id, ()):
+                self._known.pop(address, None)
+        if changed:  # one of them may have got a slug that another had alone
+            for address in [address for address in self._known if "/" in address]:
+                del self._known[address]
         return False
 
-    def _load(self, token: str) -> Known | None:
+    def _load(self, address: str, find: Callable[[Connection], list[Watched]]) -> Known | None:
         seen = self._seen
-        known = self._threads.apply(self._read, (token,))
+        found: list[Known] = self._threads.apply(self._read, (find,))
+        if len(found) > 1:  # raised here: an error in the pool's thread would be printed
+            raise Ambiguous
+        known = found[0] if found else None
         # A refresh that ran meanwhile may have been about this very monitor: what was read is good for once only.
         if known is not None and seen == self._seen:
-            known = self._by_token.setdefault(token, known)
-            outdated = self._token_of.get(known.id, token)
-            if outdated != token:  # it was rotated: only one token of a monitor is remembered, the one that `refresh` will find
-                del self._by_token[outdated]
-            self._token_of[known.id] = token
+            known = self._known.setdefault(address, known)
+            self._addresses.setdefault(known.id, set()).add(address)
         return known
 
-    def _read(self, token: str) -> Known | None:
+    def _read(self, find: Callable[[Connection], list[Watched]]) -> list[Known]:
         with self._control.read() as connection:
-            watched = monitors.by_token(connection, token)
-            if watched is None:
-                return None
-            monitor, beat = watched
-            keys = metric_keys.names(connection, monitor.id)
-        return Known(monitor.id, monitor.name, monitor.schedule, beat.status == "paused", keys)
+            return [self._of(connection, monitor, beat) for monitor, beat in find(connection)]
+
+    def _of(self, connection: Connection, monitor: Monitor, beat: Beat) -> Known:
+        keys = metric_keys.names(connection, monitor.id)
+        project = projects.get(connection, monitor.project_id)
+        assert project is not None  # a foreign key
+        pause = round(self._plans.get(project.plan, Plan(project.plan)).ping_seconds * SECOND)
+        return Known(monitor.id, monitor.name, monitor.schedule, beat.status == "paused", keys, monitor.methods, pause)
+
+    def _standing(self, monitor_id: str) -> tuple[str, Ns | None] | None:
+        try:
+            with self._control.read() as connection:
+                found = monitors.among(connection, [monitor_id]).get(monitor_id)
+        except SQLAlchemyError:
+            return None
+        return None if found is None else (shown(found.beat, self._clock()), found.beat.expected_at)
 
     def _changed_since(self, version: int) -> tuple[list[str], int]:
         with self._control.read() as connection:
             return monitors.changed_since(connection, version)
+
+
+def _all(found: Watched | None) -> list[Watched]:
+    return [] if found is None else [found]
+
+
+def _by_slug(connection: Connection, ping_key: str, slug: str) -> list[Watched]:
+    project = projects.by_ping_key(connection, ping_key)
+    return [] if project is None else monitors.by_slug(connection, project.id, slug)

@@ -52,6 +52,11 @@ class Places:
         return self.root / "points.db"
 
     @property
+    def gate(self) -> Path:
+        """When each monitor of a limited plan may be pinged again."""
+        return self.root / "gate.db"
+
+    @property
     def dead_letters(self) -> Path:
         """What the time-series store refused for good."""
         return self.root / "dead-letters.jsonl"

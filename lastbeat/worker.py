@@ -16,6 +16,7 @@ from gevent.threadpool import ThreadPool
 from config.settings import Settings
 from ingest.commit import Committer
 from ingest.endpoint import PingEndpoint
+from ingest.gate import Gate
 from ingest.http import Application, Front, Server
 from ingest.listening import EVERY, Listening, missed
 from ingest.registry import Registry
@@ -25,6 +26,7 @@ from lastbeat.clock import Clock
 from lastbeat.driver import Step, drive
 from lastbeat.installation import open_control, open_points
 from lastbeat.places import Places
+from lastbeat.provision import Provision
 from store.control import Control
 from store.inbox import lock_path, marks
 from store.journal import Journal
@@ -55,8 +57,9 @@ def run(settings: Settings, slot: int, listener: socket.socket) -> None:
     # Threads of their own: however many pages are slow, a ping never waits for one.
     journal_thread, lookups, threads = ThreadPool(1), ThreadPool(2), ThreadPool(_THREADS)
     committer = Committer(journal.append, journal_thread, Stamps(clock, slot, after=newest), missed(places.journals, slot, clock(), judged))
-    registry = Registry(control, lookups)
-    pings = PingEndpoint(registry, committer, lambda error: explained(error, places.journals))
+    registry = Registry(control, lookups, clock, settings.plans, Provision(control, settings.plans, clock))
+    gate = Gate(places.gate)
+    pings = PingEndpoint(registry, committer, gate, lambda error: explained(error, places.journals))
     prune = Prune(control, journal, slot)
     listening = Listening(places.journals, slot, committer)
     listening.step(clock())  # what was missed is on record before the first ping
@@ -67,6 +70,7 @@ def run(settings: Settings, slot: int, listener: socket.socket) -> None:
     steps = [
         Step("listening", listening.step, EVERY),
         Step("registry", registry.step, 0.5),
+        Step("gate", gate.step, 60.0),
         Step("prune", lambda now: bool(journal_thread.apply(prune.step, (now,))), 1.0),
     ]
     background = [gevent.spawn(drive, [step], clock, stop) for step in steps]
@@ -75,7 +79,7 @@ def run(settings: Settings, slot: int, listener: socket.socket) -> None:
     gevent.joinall(background, timeout=_DRAIN_SECONDS)
     listening.step(clock())  # so that the gap of a restart begins here
     journal_thread.join()
-    for part in (listening, journal, points, control, lock):
+    for part in (listening, gate, journal, points, control, lock):
         part.close()
 
 

@@ -3,80 +3,29 @@ from __future__ import annotations
 import socket
 import struct
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import gevent
 import pytest
 from gevent import socket as gsocket
-from gevent.threadpool import ThreadPool
 from hypothesis import given
 from hypothesis import strategies as st
-from world import START, World
+from pinging import Site
 
 from ingest import http
-from ingest.commit import Committer
-from ingest.endpoint import PingEndpoint
 from ingest.head import read_head
-from ingest.http import Front, Server, plain_ping
+from ingest.http import plain_ping
 from ingest.payload import MAX_BODY
-from ingest.registry import Registry
-from ingest.stamp import Stamps
-from store.journal import JournalReader
-from store.model import Monitor, Ping
-
-
-def _pages(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [b"page " + environ["PATH_INFO"].encode() + b" " + environ["wsgi.input"].read()]
-
-
-class Site:
-    """A real server on a loopback port over real stores, in this process."""
-
-    def __init__(self, root: Path) -> None:
-        self.world = World(root)
-        self.job: Monitor = self.world.monitor(name="nightly")
-        threads = ThreadPool(2)
-        self.committer = Committer(self.world.journals[0].append, ThreadPool(1), Stamps(lambda: START, 0))
-        self.pings = PingEndpoint(Registry(self.world.control, threads), self.committer)
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.address = listener.getsockname()
-        self.server = Server(listener, self.pings, Front(self.pings, lambda: _pages, threads), connections=100)
-        self.server.start()
-        self.path = f"/ping/{self.job.token}".encode()
-
-    def talk(self, *pieces: bytes) -> bytes:
-        """Send the pieces one after the other and read until the server closes or has nothing more to say."""
-        with gsocket.create_connection(self.address) as connection:
-            for piece in pieces:
-                connection.sendall(piece)
-                gevent.sleep(0.02)
-            connection.settimeout(1.0)
-            answer = b""
-            try:
-                while data := connection.recv(65_536):
-                    answer += data
-            except TimeoutError:
-                pass
-            return answer
-
-    def stored(self) -> list[Ping]:
-        reader = JournalReader(self.world.inboxes / "0.db")
-        found = [record for _, record in reader.read(0, 1_000) if isinstance(record, Ping)]
-        reader.close()
-        return found
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     one = Site(tmp_path)
     yield one
-    one.server.drain(2)
-    one.world.close()
+    one.close()
 
 
 CLOSE = b"Connection: close\r\n\r\n"

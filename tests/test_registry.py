@@ -24,7 +24,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def registry(world: World) -> Registry:
-    return Registry(world.control, ThreadPool(1))
+    return Registry(world.control, ThreadPool(1), lambda: START)
 
 
 def _rotated(world: World, monitor: Monitor) -> Monitor:

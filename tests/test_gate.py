@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.gate import Gate
+from store.model import KINDS, SECOND, Kind, Ns
+
+NOW: Ns = 1_700_000_000 * SECOND
+TEN: Ns = 10 * SECOND
+
+
+def at(seconds: float) -> Ns:
+    return NOW + round(seconds * SECOND)
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    one = Gate(tmp_path / "gate.db")
+    yield one
+    one.close()
+
+
+def admitted(gate: Gate, *seconds: float, kind: Kind = "success", pause: Ns = TEN) -> list[float]:
+    return [second for second in seconds if gate.admit("mon_1", kind, pause, at(second)) == 0]
+
+
+def test_one_ping_a_pause_is_let_in(gate: Gate) -> None:
+    assert admitted(gate, 0, 1, 5, 8.9, 10, 11, 19.9, 20) == [0, 10, 19.9]
+
+
+@pytest.mark.parametrize(("seconds", "wait"), [(0, 9), (2.5, 6.5), (8.9, 0.1)])
+def test_who_is_too_soon_is_told_how_long_it_takes(gate: Gate, seconds: float, wait: float) -> None:
+    admitted(gate, 0)
+    assert gate.admit("mon_1", "success", TEN, at(seconds)) == round(wait * SECOND)
+
+
+def test_a_long_pause_is_kept_to_five_seconds(gate: Gate) -> None:
+    pause = 600 * SECOND
+    assert admitted(gate, 0, 594.9, pause=pause) == [0]
+    assert gate.admit("mon_1", "success", pause, at(1)) == 594 * SECOND
+    assert admitted(gate, 595, pause=pause) == [595]
+
+
+def test_a_job_that_jitters_about_its_pace_is_never_refused(gate: Gate) -> None:
+    beats = [n * 10 + jitter for n, jitter in enumerate([0, 0.4, -0.3, 0.5, 0, -0.4, 0.2, -0.5, 0.1])]
+    assert admitted(gate, *beats) == beats
+
+
+def test_being_early_does_not_add_up(gate: Gate) -> None:
+    # At 9.6 s a beat the fourth is 1.2 s ahead of the plan's pace.
+    assert admitted(gate, 0, 9.6, 19.2, 28.8, 38.4) == [0, 9.6, 19.2, 38.4]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(0, 200), min_size=1, max_size=60))
+def test_over_time_no_ping_more_is_let_in_than_there_are_pauses(tmp_path_factory: pytest.TempPathFactory, seconds: list[float]) -> None:
+    gate = Gate(tmp_path_factory.mktemp("gate") / "gate.db")
+    taken = admitted(gate, *sorted(seconds))
+    gate.close()
+    for n, first in enumerate(taken):
+        for more, last in enumerate(taken[n:]):
+            assert last - first >= more * 10 - 1 - 1e-6
+
+
+def test_kinds_and_monitors_are_apart(gate: Gate) -> None:
+    assert [gate.admit("mon_1", kind, TEN, NOW) for kind in KINDS] == [0] * 4
+    assert gate.admit("mon_2", "success", TEN, NOW) == 0
+    assert gate.admit("mon_1", "log", TEN, NOW) > 0
+
+
+def test_a_ping_that_is_taken_back_leaves_the_place_to_another(gate: Gate) -> None:
+    gate.admit("mon_1", "success", TEN, NOW)
+    gate.take_back("mon_1", "success", TEN)
+    assert admitted(gate, 1, 2) == [1]
+
+
+def test_a_restart_lets_nobody_in_early(tmp_path: Path) -> None:
+    for _ in range(3):
+        gate = Gate(tmp_path / "gate.db")
+        admitted(gate, 0)
+        gate.close()
+    gate = Gate(tmp_path / "gate.db")
+    assert admitted(gate, 8, 10) == [10]
+    gate.close()
+
+
+def _hammer(path: Path, taken: multiprocessing.Queue[int]) -> None:
+    gate = Gate(path)
+    taken.put(sum(gate.admit(f"mon_{n}", "success", TEN, NOW) == 0 for n in range(3_000)))
+    gate.close()
+
+
+def test_of_several_workers_no_two_take_the_same_place(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    taken: multiprocessing.Queue[int] = context.Queue()
+    workers = [context.Process(target=_hammer, args=(tmp_path / "gate.db", taken)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert sum(taken.get(timeout=5) for _ in workers) == 3_000
+
+
+def test_what_may_be_pinged_again_is_forgotten(gate: Gate, tmp_path: Path) -> None:
+    import sqlite3
+
+    gate.admit("mon_old", "success", TEN, NOW)
+    gate.admit("mon_new", "success", TEN, at(60))
+    assert gate.step(at(61)) is False
+    database = sqlite3.connect(tmp_path / "gate.db")
+    assert database.execute("SELECT monitor FROM gate").fetchall() == [("mon_new",)]
+    database.close()
+    assert (tmp_path / "gate.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_damaged_file_is_begun_anew_and_one_that_cannot_be_used_keeps_nobody_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "gate.db"
+    path.write_bytes(b"surely no database " * 100)
+    gate = Gate(path)
+    assert admitted(gate, 0, 1) == [0]
+    gate.close()
+    assert "is damaged, and begun anew" in caplog.text
+    caplog.clear()
+    nowhere = Gate(tmp_path / "missing" / "gate.db")
+    assert admitted(nowhere, 0, 1, 2) == [0, 1, 2]
+    assert caplog.text.count("the plans' limits cannot be kept") == 1
