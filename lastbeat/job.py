@@ -50,7 +50,7 @@ class Ended(NamedTuple):
     """How a command ended. `status` is as a shell shows it: 128 + n where signal n ended it.
 
     `max_memory_bytes` is the most that one of its processes had in memory. Linux counts what a process was before it became the command,
-    so it is never less than what this program has, some 25 MB.
+    so it is never less than what this program has, some 28 MB.
     """
 
     status: int

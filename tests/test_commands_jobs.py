@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,14 @@ def receiver() -> Iterator[Receiver]:
     one.close()
 
 
-def launched(*arguments: str, before: str = "", **options: Any) -> subprocess.Popen[bytes]:
+@contextmanager
+def launched(*arguments: str, before: str = "", **options: Any) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-c", LAUNCHER.format(before), *arguments]
-    return subprocess.Popen(command, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options})
+    with subprocess.Popen(command, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}) as process:
+        try:
+            yield process
+        finally:
+            process.kill()  # or a test that fails would wait for it
 
 
 def executed(url: str, *arguments: str, before: str = "", given: bytes = b"") -> tuple[int, str, str]:
@@ -197,8 +203,26 @@ def test_a_daemon_that_holds_the_output_is_not_waited_for(receiver: Receiver) ->
 
 @pytest.mark.server
 def test_a_daemon_that_never_stops_talking_is_not_waited_for(receiver: Receiver) -> None:
-    status, _, _ = executed(receiver.url, "--", "sh", "-c", "yes & exit 3")
-    assert (status, receiver.pings[1].body) == (3, b"y\n" * 5_000)
+    end = time.monotonic() + 10
+    with launched("exec", "--ping-url", receiver.url, "--", "sh", "-c", "yes & exit 3") as process:
+        assert process.stdout is not None
+        while process.stdout.read(1 << 16):
+            assert time.monotonic() < end
+            time.sleep(0.01)  # so slow a reader that the daemon always has more
+        assert process.wait(15) == 3
+    assert receiver.pings[1].body == b"y\n" * 5_000
+
+
+@pytest.mark.server
+def test_a_pipe_that_does_not_block_loses_no_output(receiver: Receiver) -> None:
+    mine, its = os.pipe()
+    os.set_blocking(its, False)
+    with launched("exec", "--ping-url", receiver.url, "--", sys.executable, "-c", "print('x' * 1_000_000)", stdout=its) as process:
+        os.close(its)
+        until(lambda: receiver.paths)  # the pipe is full by then, or soon
+        with open(mine, "rb") as out:  # noqa: PTH123  # a descriptor has no path
+            assert len(out.read()) == 1_000_001
+        assert process.wait(15) == 0
 
 
 @pytest.mark.server
