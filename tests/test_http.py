@@ -357,3 +357,13 @@ def test_the_body_of_a_page_does_not_wait_for_the_clients_acknowledgement(site: 
                 answer += connection.recv(1_024)
             took.append(time.perf_counter() - began)
     assert median(took) < 0.03, "a client delays its acknowledgement by 40 ms"
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+def test_a_head_with_a_body_is_a_ping_and_gets_no_body_back(site: Site, version: bytes) -> None:
+    # The Expect header sends the second the way of the library, as the first goes by its version.
+    sent = b"HEAD %s HTTP/%s\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n" % (site.path, version) + CLOSE
+    answer = site.talk(sent, b"text")
+    assert b" 200 OK\r\n" in answer
+    assert answer.endswith(b"\r\n\r\n")
+    assert site.stored()[0].log == "text"
