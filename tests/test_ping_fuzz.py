@@ -84,7 +84,10 @@ _ascii = st.characters(min_codepoint=33, max_codepoint=126)
 _ping_path = st.builds(_joined, _address, _words)
 _push_path = st.builds(lambda token, rest: f"/api/push/{quote(token, safe='')}{rest}", _token, st.sampled_from(["", "/", "/x", "//"]))
 _raw_path = st.builds(lambda text: f"/ping/{text}", st.text(_ascii, max_size=40))
-_path = st.one_of(_ping_path, _ping_path, _ping_path, _push_path, _raw_path)
+# Half of all that is sent should be understood, or little is learned.
+WORDS = ["", "/", "/start", "/fail", "/log", "/0", "/7"]
+USUAL = [f"/ping/{whose}{word}" for whose in ("plain", "key/job", "slow", "posts", "paused") for word in WORDS]
+_path = st.one_of(st.sampled_from(USUAL), st.sampled_from(USUAL), st.just("/api/push/plain"), _ping_path, _push_path, _raw_path)
 
 _rid = _mostly(UUID, UUID, UUID.upper(), "zzz", "")
 _metric = st.builds(lambda name, value: f"{name}:{value}", _text, st.floats() | st.integers() | _text) | _text
@@ -112,7 +115,7 @@ def _dumped(value: object) -> bytes:
 _large = st.builds(lambda size: b"x" * size, st.sampled_from([1_025, 20_000, 1_048_577]))
 _body = st.one_of(st.just(b""), st.binary(max_size=60), st.builds(_dumped, _metrics), _large)
 TYPES = ["", "application/json", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "a/b+json", "é"]
-METHODS = ["GET", "GET", "HEAD", "POST", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"]
+METHODS = [*["GET", "HEAD", "POST", "POST", "PUT"] * 4, "DELETE", "OPTIONS", "PATCH", "BREW"]
 HEADERS = [
     "Accept: application/json",
     "User-Agent: ünï/1",
