@@ -15,7 +15,7 @@ from world import START, World
 from rules import status
 from store.control import channels, migrate, monitors, outbox, projects, settings, verdicts
 from store.control.tables import metadata
-from store.model import SECOND, Beat, Gap, Notice, ShownStatus, new_id
+from store.model import SECOND, Beat, Gap, Notice, ShownStatus, Transition, new_id
 
 
 @pytest.fixture
@@ -222,3 +222,28 @@ def test_control_is_shared_between_readers_and_one_writer(world: World) -> None:
         monitors.bury(writing, job.id, START)
         with world.control.read() as reading:
             assert monitors.get(reading, world.project.id, job.id) is not None
+
+
+def test_a_monitor_that_was_deleted_meanwhile_is_not_told_of_as_unverified(world: World) -> None:
+    gone, kept = world.monitor(name="gone"), world.monitor(name="kept")
+    gap = Gap(START + 9, START, START + 9, "restart")
+    with world.control.begin() as connection:
+        verdicts.add_transitions(connection, [Transition(one.id, gap.at, "up", "unverified", "gap") for one in (gone, kept)])
+        monitors.bury(connection, gone.id, START + 10)
+        assert verdicts.unverified_by(connection, gap) == {world.project.id: [("kept", kept.id)]}
+
+
+def test_the_monitors_of_a_deleted_project_are_buried_in_another(world: World) -> None:
+    earlier, living = world.monitor(), world.monitor()
+    with world.control.begin() as connection:
+        heir = projects.create(connection, "heir", "unlimited", START)
+        verdicts.save_beats(connection, {living.id: Beat("up", START, START + 10, START + 20)})
+        monitors.bury(connection, earlier.id, START)
+        seen = monitors.newest_version(connection)
+        projects.remove(connection, world.project.id, heir.id, START + 5)
+        assert projects.find(connection) == [heir]
+        assert (monitors.count(connection, heir.id), monitors.by_token(connection, living.token)) == (0, None)
+        assert living.id in monitors.changed_since(connection, seen)[0]
+        assert verdicts.overdue(connection, START + 60 * SECOND, 10) == []
+        assert monitors.buried(connection, START + 5) == [earlier.id], "since when it was buried"
+        assert sorted(monitors.buried(connection, START + 6)) == sorted([earlier.id, living.id])

@@ -39,6 +39,15 @@ def bury(connection: Connection, monitor_id: str, now: Ns) -> None:
     connection.execute(update(beats).where(beats.c.monitor_id == monitor_id).values(deadline=None, run_due=None))
 
 
+def bury_all(connection: Connection, project_id: str, heir: str, now: Ns) -> None:
+    """Delete all monitors of the project as `bury` does one; all that lie buried there belong to the project `heir` from now on."""
+    mine = monitors.c.project_id == project_id
+    living = select(monitors.c.id).where(mine, monitors.c.deleted_at.is_(None))
+    connection.execute(update(beats).where(beats.c.monitor_id.in_(living)).values(deadline=None, run_due=None))
+    values = {"deleted_at": func.coalesce(monitors.c.deleted_at, now), "project_id": heir, "version": _next_version(connection)}
+    connection.execute(update(monitors).where(mine).values(values))
+
+
 def buried(connection: Connection, before: Ns) -> list[str]:
     return list(connection.execute(select(monitors.c.id).where(monitors.c.deleted_at < before)).scalars())
 

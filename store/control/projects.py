@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 import string
+from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -40,6 +42,11 @@ def find(connection: Connection) -> list[Project]:
     return [Project(**row) for row in connection.execute(select(projects).order_by(projects.c.created_at, projects.c.id)).mappings()]
 
 
+def named(connection: Connection, name: str) -> list[Project]:
+    """The projects of exactly this name: more than one, where nobody took care."""
+    return [project for project in find(connection) if project.name == name]
+
+
 def by_ping_key(connection: Connection, ping_key: str) -> Project | None:
     row = connection.execute(select(projects).where(projects.c.ping_key == ping_key)).mappings().first()
     return Project(**row) if row else None
@@ -49,6 +56,15 @@ def change(connection: Connection, project_id: str, **fields: str) -> None:
     """Give the project another `name`, `plan` or `ping_key`; the workers know of it within a second."""
     connection.execute(update(projects).where(projects.c.id == project_id).values(fields))
     monitors.touch(connection, project_id)
+
+
+def remove(connection: Connection, project_id: str, heir: str, now: Ns) -> None:
+    """Delete the project with its keys, channels and history; its monitors are buried in `heir`, the id of another project.
+
+    Their rows must outlive it, until every worker has seen them go and their points are forgotten; buried, nobody sees them there.
+    """
+    monitors.bury_all(connection, project_id, heir, now)
+    connection.execute(delete(projects).where(projects.c.id == project_id))
 
 
 def add_key(connection: Connection, project_id: str, name: str, key: str, now: Ns, *, read_only: bool = False) -> ApiKey:
@@ -70,6 +86,19 @@ def replace_key(connection: Connection, project_id: str, name: str, key: str, no
     add_key(connection, project_id, name, key, now)
 
 
+def keys(connection: Connection, project_id: str) -> list[ApiKey]:
+    """What is known of the project's keys, the oldest first."""
+    query = select(api_keys).where(api_keys.c.project_id == project_id).order_by(api_keys.c.created_at, api_keys.c.id)
+    return [_key(row) for row in connection.execute(query).mappings()]
+
+
+def revoke(connection: Connection, key_id: str) -> ApiKey | None:
+    """Let this key open nothing any more; returns what was known of it, None where there is no such key."""
+    row = connection.execute(select(api_keys).where(api_keys.c.id == key_id)).mappings().first()
+    connection.execute(delete(api_keys).where(api_keys.c.id == key_id))
+    return _key(row) if row else None
+
+
 def by_key(connection: Connection, key: str) -> tuple[Project, ApiKey] | None:
     """The project that `key` opens, and what is known of the key."""
     row = connection.execute(select(api_keys).where(api_keys.c.hash == _hash(key))).mappings().first()
@@ -77,7 +106,11 @@ def by_key(connection: Connection, key: str) -> tuple[Project, ApiKey] | None:
         return None
     project = get(connection, row["project_id"])
     assert project is not None  # a foreign key
-    return project, ApiKey(**{f: row[f] for f in ApiKey.__struct_fields__})
+    return project, _key(row)
+
+
+def _key(row: Mapping[Any, Any]) -> ApiKey:
+    return ApiKey(**{f: row[f] for f in ApiKey.__struct_fields__})
 
 
 def _hash(key: str) -> str:

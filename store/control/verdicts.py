@@ -70,7 +70,7 @@ def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
 
 def unverified_by(connection: Connection, gap: Gap) -> dict[str, list[tuple[str, str]]]:
     """Name and id of the monitors that the gap left unverified, by project, in the order of their names."""
-    left = (transitions.c.at == gap.at) & (transitions.c.to_status == "unverified")
+    left = (transitions.c.at == gap.at) & (transitions.c.to_status == "unverified") & monitors.c.deleted_at.is_(None)
     query = (
         select(monitors.c.project_id, monitors.c.name, monitors.c.id).join(transitions).where(left).order_by(monitors.c.name, monitors.c.id)
     )
