@@ -166,12 +166,8 @@ def rotate_token(monitor_id: str) -> Seen:
         return _seen_one(connection, monitor_id)
 
 
-def _seen_one(connection: Connection, monitor_id: str) -> Seen:
-    return _seen(connection, [of_project(connection, monitor_id)])[0]
-
-
-def _seen(connection: Connection, found: Sequence[Watched]) -> list[Seen]:
-    now, base_url = parts().clock(), parts().base_url
+def seen(connection: Connection, found: Sequence[Watched], base_url: str, now: Ns, *, secrets: bool = True) -> list[Seen]:
+    """The monitors as they are now; without `secrets` their ping URLs are left out."""
     chosen = channels.chosen(connection, [monitor.id for monitor, _ in found])
     return [
         Seen(
@@ -180,8 +176,16 @@ def _seen(connection: Connection, found: Sequence[Watched]) -> list[Seen]:
             shown(beat, now),
             None if beat.status == "paused" else beat.expected_at,
             chosen.get(monitor.id),
-            f"{base_url}/ping/{monitor.token}" if may_write() else None,
+            f"{base_url}/ping/{monitor.token}" if secrets else None,
             next((run.started_at for run in running(beat.runs, now)), None),
         )
         for monitor, beat in found
     ]
+
+
+def _seen_one(connection: Connection, monitor_id: str) -> Seen:
+    return _seen(connection, [of_project(connection, monitor_id)])[0]
+
+
+def _seen(connection: Connection, found: Sequence[Watched]) -> list[Seen]:
+    return seen(connection, found, parts().base_url, parts().clock(), secrets=may_write())

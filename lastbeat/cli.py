@@ -15,16 +15,24 @@ import click
 
 from config.settings import SETTINGS, Settings, SettingsError, load
 from lastbeat.commands import jobs
+from lastbeat.commands.menu import Menu
 
 STORES = ("embedded", "influxdb")
+ADMINISTRATION = {
+    "api-key": "lastbeat.commands.api_keys",
+    "channel": "lastbeat.commands.channels",
+    "monitor": "lastbeat.commands.monitors",
+    "project": "lastbeat.commands.projects",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Menu, later=ADMINISTRATION, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="lastbeat", message="%(prog)s %(version)s")
 def main() -> None:
     """Lastbeat tells you when a job stopped beating, and how it was doing before it did.
 
-    Start a server with `lastbeat serve`, create a monitor on its pages or through its API, and let the job ping the monitor's URL.
+    Start a server with `lastbeat serve`, create a monitor on its pages, through its API or with `lastbeat monitor create`, and let the job
+    ping the monitor's URL.
     """
 
 

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from sqlalchemy.exc import OperationalError
 
 from config.settings import Settings
 from dashboards.grafana import folder, provisioning
 from dashboards.grafana.generated import MOST_OWN, dashboards, thresholds
 from dashboards.grafana.panels import Json
 from dashboards.grafana.remote import Grafana, GrafanaError
-from lastbeat.installation import control_path, open_control
+from lastbeat.installation import found_control
 from store.control import Control, alerts, monitors
 from store.model import Ns
 
@@ -83,20 +82,13 @@ class Current:
 @contextmanager
 def installed(settings: Settings) -> Iterator[Installed]:
     """What the command line works with: whatever cannot be done ends the command with a sentence."""
-    path = control_path(settings)
-    if not path.exists():
-        raise click.ClickException(f"There is no Lastbeat in {settings.data_dir}: give --data-dir, or start `lastbeat serve` there first.")
-    control = open_control(settings)
-    try:
-        yield Installed(settings, control)
-    except GrafanaError as error:
-        raise click.ClickException(f"{error}.") from None
-    except OperationalError as error:
-        raise click.ClickException(f"{path} cannot be read: {error.orig}. `lastbeat serve` of this version brings it up to date.") from None
-    except OSError as error:
-        raise click.ClickException(f"{error.filename} cannot be written: {error.strerror}.") from None
-    finally:
-        control.close()
+    with found_control(settings) as control:
+        try:
+            yield Installed(settings, control)
+        except GrafanaError as error:
+            raise click.ClickException(f"{error}.") from None
+        except OSError as error:
+            raise click.ClickException(f"{error.filename} cannot be written: {error.strerror}.") from None
 
 
 def token(file: Path | None, environ: Mapping[str, str]) -> str:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import suppress
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+import click
+from sqlalchemy.exc import OperationalError
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from config.settings import Settings
@@ -17,13 +21,14 @@ from lastbeat import clock
 from lastbeat.places import Places
 from store.control import Control, projects
 from store.control import settings as values
-from store.control.migrate import migrate
+from store.control.migrate import is_current, migrate
 from store.model import Ns
 from store.points.embedded import EmbeddedPoints
 
 if TYPE_CHECKING:
     from store.points.influx import InfluxPoints
 
+GIVEN = "given by LASTBEAT_API_KEY"  # the name of that key
 _KEY_BYTES = 32
 
 
@@ -41,6 +46,26 @@ def control_path(settings: Settings) -> Path:
 
 def open_control(settings: Settings) -> Control:
     return Control(control_path(settings))
+
+
+@contextmanager
+def found_control(settings: Settings) -> Iterator[Control]:
+    """The control store of an installation that there is, for a command beside its server; where it cannot be used the command ends."""
+    path = control_path(settings)
+    if not path.exists():
+        raise click.ClickException(f"There is no Lastbeat in {settings.data_dir}: give --data-dir, or start `lastbeat serve` there first.")
+    try:
+        control = open_control(settings)
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be used: {error.strerror}.") from None
+    try:
+        if not is_current(path):
+            raise click.ClickException(f"{path} is of another version: `lastbeat serve` brings an older one up to date.")
+        yield control
+    except (OperationalError, sqlite3.DatabaseError) as error:
+        raise click.ClickException(f"{path} cannot be used: {getattr(error, 'orig', error)}.") from None
+    finally:
+        control.close()
 
 
 def open_points(settings: Settings) -> EmbeddedPoints | InfluxPoints:
@@ -71,11 +96,12 @@ def prepare(settings: Settings, now: Ns) -> Welcome:
             first = values.get(connection, values.DEFAULT_PROJECT) is None
             if first:
                 values.put(connection, values.DEFAULT_PROJECT, projects.create(connection, "default", "unlimited", now).id)
+            values.put(connection, values.BASE_URL, settings.base_url)  # commands beside the server do not know its flags
             project_id = values.get(connection, values.DEFAULT_PROJECT)
             assert project_id is not None
             key = projects.new_key() if first and settings.api_key is None else None
             if settings.api_key is not None:
-                projects.replace_key(connection, project_id, "given by LASTBEAT_API_KEY", settings.api_key, now)
+                projects.replace_key(connection, project_id, GIVEN, settings.api_key, now)
             elif key is not None:
                 projects.add_key(connection, project_id, "first key", key, now)
             stored = values.get(connection, values.ADMIN_PASSWORD_HASH)

@@ -15,7 +15,7 @@ class TooNew(Exception):
 
 def migrate(path: Path) -> None:
     """Create or upgrade the tables of the SQLite file at `path`; does nothing, fast, when they are current."""
-    if _revision(path) == HEAD:
+    if is_current(path):
         return
     # Imported here: Alembic takes longer to import than all other work of an ordinary start.
     from alembic import command
@@ -30,6 +30,11 @@ def migrate(path: Path) -> None:
         command.upgrade(config, "head")
     except CommandError as error:
         raise TooNew(f"{path} was written by a newer version of Lastbeat ({error}); start that version, or restore a backup") from None
+
+
+def is_current(path: Path) -> bool:
+    """Whether the tables of the SQLite file at `path` are those of this version."""
+    return _revision(path) == HEAD
 
 
 def _revision(path: Path) -> str | None:

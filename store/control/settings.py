@@ -9,6 +9,7 @@ from store.control.tables import settings
 
 ADMIN_PASSWORD_HASH = "admin_password_hash"  # noqa: S105  # the name of a setting
 DEFAULT_PROJECT = "default_project"
+BASE_URL = "base_url"  # by which jobs and people reach the server, as it was last started
 
 
 def get(connection: Connection, name: str) -> str | None:
