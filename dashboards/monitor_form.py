@@ -13,6 +13,7 @@ from dashboards.forms import Errors, listed, sentences, whole
 from dashboards.site import Site
 from rules import actions
 from rules.definitions import MonitorDefinition, defined_monitor
+from rules.plans import default_interval
 from store.control import channels
 from store.model import Channel, Monitor
 
@@ -21,11 +22,14 @@ def routes(blueprint: Blueprint, site: Site) -> None:
     @blueprint.route("/new", methods=["GET", "POST"])
     def new_monitor() -> Reply:
         if request.method != "POST":
-            return _shown(site, None, _values({"interval": "60", "gracePeriod": "30", "timezone": "UTC"}), {})
+            with site.control.read() as connection:
+                interval = default_interval(site.plan(site.project(connection)))
+            return _shown(site, None, _values({"interval": interval, "gracePeriod": "30", "timezone": "UTC"}), {})
         try:
             with site.control.begin() as connection:
                 fields = MonitorDefinition().load(_definition(None))
-                made = actions.add_monitor(connection, site.project(connection), site.plan(connection), fields, site.clock())
+                project = site.project(connection)
+                made = actions.add_monitor(connection, project, site.plan(project), fields, site.clock())
         except (ValidationError, actions.Refused) as refused:
             return _shown(site, None, _sent(), errors_of(refused))
         return redirect(url_for("pages.monitor", monitor_id=made.monitor.id), 303)
@@ -41,7 +45,8 @@ def routes(blueprint: Blueprint, site: Site) -> None:
             with site.control.begin() as connection:
                 monitor = site.watched(connection, monitor_id).monitor
                 fields = MonitorDefinition().load(_definition(monitor))
-                actions.edit_monitor(connection, monitor, site.plan(connection), fields, site.base_url, site.clock())
+                plan = site.plan(site.owner(connection, monitor))
+                actions.edit_monitor(connection, monitor, plan, fields, site.base_url, site.clock())
         except (ValidationError, actions.Refused) as refused:
             return _shown(site, monitor, _sent(), errors_of(refused))
         return redirect(url_for("pages.monitor", monitor_id=monitor_id), 303)
@@ -52,13 +57,17 @@ def errors_of(refused: ValidationError | actions.Refused) -> Errors:
 
 
 def _definition(monitor: Monitor | None) -> dict[str, Any]:
-    """What the form says, overlaid on what it does not show."""
+    """What the form says. A small form, as on the first page, keeps what it does not show."""
     form = request.form
     kept = {} if monitor is None else {"slug": monitor.slug, "maxRunTime": monitor.schedule.max_run, "methods": monitor.methods}
     said: dict[str, Any] = {"name": form.get("name", "").strip()}
-    for field in ("interval", "gracePeriod"):
+    for field in ("interval", "gracePeriod", "maxRunTime"):
         if form.get(field, "").strip():
             said[field] = whole(form[field])
+        elif field == "maxRunTime" and field in form:
+            said[field] = None
+    if "slug" in form:
+        said |= {"slug": form["slug"].strip() or None, "methods": form.get("methods", "")}
     return (
         kept
         | said
@@ -83,11 +92,11 @@ def _sent() -> dict[str, Any]:
 
 def _shown(site: Site, monitor: Monitor | None, values: dict[str, Any], errors: Errors) -> Reply:
     with site.control.read() as connection:
-        known = _channels(connection, site)
+        known = _channels(connection, monitor.project_id if monitor else site.project(connection).id)
     heading = f"Edit {monitor.name}" if monitor else "New monitor"
     page = render_template("monitor_form.html", heading=heading, monitor=monitor, values=values, errors=errors, channels=known)
     return make_response(page, 422 if errors else 200)
 
 
-def _channels(connection: Connection, site: Site) -> list[Channel]:
-    return channels.find(connection, site.project(connection).id, limit=1000)[0]
+def _channels(connection: Connection, project_id: str) -> list[Channel]:
+    return channels.find(connection, project_id, limit=1000)[0]

@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 
 from dashboards.fresh import fragment
 from dashboards.site import Site
+from rules import runs
 from rules import status as status_rules
-from store.control import alerts, channels, monitors
+from store.control import alerts, channels, monitors, projects
 from store.control.monitors import Watched
 from store.model import Monitor, Ns, ShownStatus
 
@@ -28,6 +29,7 @@ class Row:
     status: ShownStatus
     last_ping_at: Ns | None
     expected_at: Ns | None
+    running_since: Ns | None
     firing: int
     tells_nobody: bool
 
@@ -78,6 +80,7 @@ def _context(site: Site) -> dict[str, Any]:
     now, query = site.clock(), _query()
     with site.control.read() as connection:
         project = site.project(connection)
+        several = len(projects.find(connection)) > 1
         counts = monitors.count_by_status(connection, project.id, now)
         found, total = _worst_first(connection, project.id, query, now)
         rows = _rows(connection, found, now)
@@ -91,6 +94,7 @@ def _context(site: Site) -> dict[str, Any]:
         "pages": max(1, -(-total // PAGE)),
         "counts": {name: counts[name] for name in WORST_FIRST if name in counts},
         "all": sum(counts.values()),
+        "project": project if several else None,
         "no_default": no_default and bool(counts),
     }
 
@@ -119,6 +123,7 @@ def _rows(connection: Connection, found: list[Watched], now: Ns) -> list[Row]:
             status=status_rules.shown(beat, now),
             last_ping_at=beat.last_ping_at,
             expected_at=beat.expected_at if beat.status not in ("paused", "new") else None,
+            running_since=next((run.started_at for run in runs.running(beat.runs, now)), None),
             firing=sum(alert.state == "firing" for alert in alerting.get(monitor.id, [])),
             tells_nobody=not told[monitor.id],
         )

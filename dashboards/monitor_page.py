@@ -17,11 +17,28 @@ from dashboards.fresh import fragment
 from dashboards.outages import downs, uptime
 from dashboards.site import RANGES, Site, chosen_range
 from dashboards.snippets import first_ping, snippets
+from rules import runs
 from rules import schedule as schedules
 from rules import status as status_rules
 from store.control import alerts, channels, history, metric_keys
 from store.instant import iso
-from store.model import SECOND, Alert, Beat, Channel, Incident, MetricKey, Monitor, Ns, Ping, Schedule, ShownStatus, Transition
+from store.model import (
+    DURATION,
+    SECOND,
+    Alert,
+    Beat,
+    Channel,
+    Incident,
+    MetricKey,
+    Monitor,
+    Ns,
+    Ping,
+    Project,
+    Run,
+    Schedule,
+    ShownStatus,
+    Transition,
+)
 from store.points import PointsError
 
 _DAY: Ns = 24 * HOUR
@@ -38,6 +55,7 @@ class Facts:
 
     now: Ns
     monitor: Monitor
+    project: Project
     beat: Beat
     keys: list[MetricKey]
     alerts: list[Alert]
@@ -74,6 +92,24 @@ class Facts:
         return uptime(self.transitions, self.now - days * _DAY, self.now)
 
     @property
+    def running(self) -> list[Run]:
+        return runs.running(self.beat.runs, self.now)
+
+    @property
+    def overlong(self) -> list[Run]:
+        return runs.overlong(self.beat.runs, self.now)
+
+    @property
+    def last_run(self) -> MetricKey | None:
+        """How long the newest run took whose start was reported, or that measured itself."""
+        return next((key for key in self.numbers if key.key == DURATION), None)
+
+    @property
+    def failure(self) -> Ping | None:
+        """The newest failure that the job itself reported, among the latest pings."""
+        return next((ping for ping in self.pings if ping.kind == "fail"), None)
+
+    @property
     def last_outage(self) -> Incident | None:
         return next((incident for incident in self.incidents if incident.alert_id is None), None)
 
@@ -106,8 +142,9 @@ def page(site: Site, monitor_id: str, code: int = 200, **form: Any) -> Response:
     """The whole page; `form` holds what an invalid form said and the sentences about it, to be shown again."""
     with site.control.read() as connection:
         facts = _facts(site, connection, monitor_id)
-    url = site.ping_url(facts.monitor.token)
-    ways = {"ping_url": url, "snippets": snippets(url), "first_ping": first_ping(url)}
+    url, push_url = site.ping_url(facts.monitor.token), site.push_url(facts.monitor.token)
+    slug_url = site.slug_url(facts.project, facts.monitor.slug) if facts.monitor.slug else None
+    ways = {"ping_url": url, "slug_url": slug_url, "snippets": snippets(url, push_url), "first_ping": first_ping(url)}
     body = render_template("monitor.html", **_context(site, facts), **ways, ranges=list(RANGES), **form)
     return _remembering(make_response(body, code), facts.range)
 
@@ -121,6 +158,7 @@ def _facts(site: Site, connection: Connection, monitor_id: str) -> Facts:
     return Facts(
         now=now,
         monitor=monitor,
+        project=site.owner(connection, monitor),
         beat=beat,
         keys=metric_keys.find(connection, monitor.id)[0],
         alerts=listed,

@@ -15,9 +15,10 @@ from store.control import Control, projects, settings
 from store.control import monitors as monitor_store
 from store.control.monitors import Watched
 from store.lag import Lag
-from store.model import Ns, Plan, Project
+from store.model import Monitor, Ns, Plan, Project
 from store.points import Points
 
+PROJECT = "project"  # the cookie that remembers which one is shown
 RANGES: dict[str, int] = {"6h": 6, "24h": 24, "72h": 72}
 
 
@@ -43,25 +44,38 @@ class Site:
     def ping_url(self, token: str) -> str:
         return f"{self.base_url}/ping/{token}"
 
+    def push_url(self, token: str) -> str:
+        """The same for clients of Uptime Kuma."""
+        return f"{self.base_url}/api/push/{token}"
+
+    def slug_url(self, project: Project, slug: str) -> str:
+        return f"{self.base_url}/ping/{project.ping_key}/{slug}"
+
     def reader_zone(self) -> ZoneInfo:
         name = request.cookies.get("tz", "")
         return ZoneInfo(name if name in _zones() else self.zone)
 
     def project(self, connection: Connection) -> Project:
-        """The project whose things are shown. Raises 404 while there is none."""
+        """The project whose things are shown: the one that the reader has chosen, else the default. Raises 404 while there is none."""
+        chosen = projects.get(connection, request.cookies.get(PROJECT, ""))
         project_id = settings.get(connection, settings.DEFAULT_PROJECT)
-        found = projects.get(connection, project_id) if project_id else None
+        found = chosen or (projects.get(connection, project_id) if project_id else None)
         if found is None:
             abort(404, "There is no project yet.")
         return found
 
-    def plan(self, connection: Connection) -> Plan:
-        """What that project may do."""
-        return plan_of(self.plans, self.project(connection))
+    def owner(self, connection: Connection, monitor: Monitor) -> Project:
+        found = projects.get(connection, monitor.project_id)
+        assert found is not None  # a foreign key
+        return found
+
+    def plan(self, project: Project) -> Plan:
+        """What the project may do."""
+        return plan_of(self.plans, project)
 
     def watched(self, connection: Connection, monitor_id: str) -> Watched:
-        """The monitor, or 404."""
-        found = monitor_store.get(connection, self.project(connection).id, monitor_id)
+        """The monitor, of whichever project: messages link to it, and who reads the pages may see all. Else 404."""
+        found = monitor_store.among(connection, [monitor_id]).get(monitor_id)
         if found is None:
             abort(404, "There is no such monitor; it may have been deleted.")
         return found

@@ -31,6 +31,25 @@ curl -fsS -m 10 --retry 5 -o /dev/null -H 'Content-Type: application/json' \\
   $url""",
     ),
     (
+        "bash, with the run timed",
+        """#!/bin/bash
+ping=$url
+run=$$(cat /proc/sys/kernel/random/uuid)
+
+curl -fsS -m 10 --retry 5 -o /dev/null "$$ping/start?rid=$$run"
+
+# … your job, which may fail …
+output=$$(/usr/local/bin/backup.sh 2>&1)
+
+# its exit status and the end of its output
+curl -fsS -m 10 --retry 5 --data-raw "$$output" "$$ping/$$??rid=$$run" -o /dev/null""",
+    ),
+    (
+        "Wrapper (lastbeat exec)",
+        """# start, exit status, duration, memory and the end of the output; the job's own exit status is kept
+0 2 * * * lastbeat exec --ping-url $url -- /usr/local/bin/backup.sh""",
+    ),
+    (
         "Python",
         """import json
 import urllib.request
@@ -75,6 +94,11 @@ args:
   - /app/job && wget -q -T 10 -O /dev/null $url""",
     ),
     (
+        "Uptime Kuma client",
+        """# what pushes to Uptime Kuma pushes here, with this URL
+curl -fsS -m 10 --retry 5 "$push_url?status=up&msg=OK&ping=12" -o /dev/null""",
+    ),
+    (
         "JavaScript",
         """await fetch("$url", {
   method: "POST",
@@ -86,8 +110,8 @@ args:
 )
 
 
-def snippets(ping_url: str) -> list[Snippet]:
-    return [Snippet(title, Template(text).substitute(url=ping_url)) for title, text in _TEMPLATES]
+def snippets(ping_url: str, push_url: str) -> list[Snippet]:
+    return [Snippet(title, Template(text).substitute(url=ping_url, push_url=push_url)) for title, text in _TEMPLATES]
 
 
 def first_ping(ping_url: str) -> str:

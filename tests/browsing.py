@@ -14,8 +14,9 @@ from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
 from world import empty_control
 
+from config.plans import shipped
 from dashboards.pages import pages
-from rules import actions, ledger
+from rules import actions, ledger, status
 from rules.case import Case
 from rules.definitions import AlertDefinition, ChannelDefinition, MonitorDefinition
 from store.control import projects, settings
@@ -54,7 +55,7 @@ class House:
         app = self.app = Flask("house", static_folder=None)
         app.config.update(SECRET_KEY="for tests", TESTING=True)
         app.jinja_env.bytecode_cache = _Compiled()
-        app.register_blueprint(pages(self.control, self.points, lambda: self.now, base_url=BASE, lag=lambda: self.lag))
+        app.register_blueprint(pages(self.control, self.points, lambda: self.now, base_url=BASE, lag=lambda: self.lag, plans=shipped()))
         self.client: FlaskClient = app.test_client()
 
     def _project(self) -> Project:
@@ -112,6 +113,7 @@ class House:
             case: Case = ledger.load(connection, [monitor.id])[monitor.id]
             for ping in news:
                 case.ping(ping)
-            if case.beat.deadline is not None and case.beat.deadline < self.now:
+            due = status.due(case.beat)
+            if due is not None and due < self.now:
                 case.miss()
             ledger.save(connection, [case], BASE, self.now)
