@@ -33,6 +33,7 @@ from store.model import (
     Monitor,
     Ns,
     Ping,
+    Plan,
     Project,
     Run,
     Schedule,
@@ -64,6 +65,8 @@ class Facts:
     transitions: list[Transition]
     incidents: list[Incident]
     pings: list[Ping]
+    plan: Plan
+    refused: tuple[int, Ns] | None
     trouble: str | None
     behind: str | None
     range: str
@@ -152,13 +155,14 @@ def page(site: Site, monitor_id: str, code: int = 200, **form: Any) -> Response:
 def _facts(site: Site, connection: Connection, monitor_id: str) -> Facts:
     now = site.clock()
     monitor, beat = site.watched(connection, monitor_id)
+    project = site.owner(connection, monitor)
     told = channels.notified(connection, {monitor.id: monitor.project_id})[monitor.id]
     pings, trouble = _pings(site, monitor)
     listed = alerts.find(connection, monitor.id, limit=_ALERTS)[0]
     return Facts(
         now=now,
         monitor=monitor,
-        project=site.owner(connection, monitor),
+        project=project,
         beat=beat,
         keys=metric_keys.find(connection, monitor.id)[0],
         alerts=listed,
@@ -167,6 +171,8 @@ def _facts(site: Site, connection: Connection, monitor_id: str) -> Facts:
         transitions=history.of_monitor(connection, monitor.id, now - 30 * _DAY, now + 1),
         incidents=history.incidents_of(connection, monitor.id),
         pings=pings,
+        plan=site.plan(project),
+        refused=site.refusals(monitor.id),
         trouble=trouble,
         behind=None if trouble else site.behind(),
         range=chosen_range(younger_than_6h=now - monitor.created_at < 6 * HOUR),
@@ -200,6 +206,7 @@ def _context(site: Site, facts: Facts) -> dict[str, Any]:
         "zone": site.reader_zone(),
         "charts": drawn,
         "every": "all" in request.args,
+        "runs_limit": runs.LIMIT,
         "is_new": facts.beat.last_ping_at is None,
     }
 

@@ -31,13 +31,14 @@ def pages(
     zone: str = "UTC",
     lag: Callable[[], Lag] = Lag,
     plans: Mapping[str, Plan] | None = None,
+    refusals: Callable[[str], tuple[int, Ns] | None] = lambda _: None,
 ) -> Blueprint:
     """The pages, to be registered at `/` of an app with a SECRET_KEY.
 
     `base_url` is where jobs and people reach the server, without a trailing slash; `zone` serves readers whose browser has not told theirs.
     """
     blueprint = Blueprint("pages", __name__, static_folder="static", static_url_path="/assets", template_folder="templates")
-    site = Site(control, points, clock, base_url.rstrip("/"), zone, lag, plans or {})
+    site = Site(control, points, clock, base_url.rstrip("/"), zone, lag, plans or {}, refusals)
 
     def password_hash() -> str | None:
         with control.read() as connection:

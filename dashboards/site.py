@@ -27,6 +27,7 @@ class Site:
     """`base_url` is where people and jobs reach this server; `zone` is used until a browser has told its own.
 
     `lag`: how far the time-series store is behind. `plans`: what projects may do, by the plan's name.
+    `refusals`: how many pings of a monitor its plan refused lately, and when the last of them.
     """
 
     control: Control
@@ -36,6 +37,7 @@ class Site:
     zone: str = "UTC"
     lag: Callable[[], Lag] = Lag
     plans: Mapping[str, Plan] = field(default_factory=dict)
+    refusals: Callable[[str], tuple[int, Ns] | None] = lambda _: None
 
     def behind(self) -> str | None:
         """What is to be said about the time-series store; None while all is well."""

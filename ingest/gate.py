@@ -13,7 +13,7 @@ import logging
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from store.model import SECOND, Kind, Ns
 
@@ -23,9 +23,19 @@ _EARLY: Final = 10  # the part of a pause by which a ping may be early
 _EARLY_LIMIT: Final[Ns] = 5 * SECOND
 _BUSY_SECONDS: Final = 1.0  # another worker holds the file for microseconds
 _CLEAN: Final = 1_000
+_TOLD: Final[Ns] = 72 * 3_600 * SECOND
+
+
+class Refusals(NamedTuple):
+    """How many pings of a monitor were refused since none was for three days, and when the last of them."""
+
+    number: int
+    last_at: Ns
+
 
 _SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS gate (monitor TEXT, kind TEXT, due INTEGER NOT NULL, PRIMARY KEY (monitor, kind)) WITHOUT ROWID
+CREATE TABLE IF NOT EXISTS gate (monitor TEXT, kind TEXT, due INTEGER NOT NULL, PRIMARY KEY (monitor, kind)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS refusals (monitor TEXT PRIMARY KEY, number INTEGER NOT NULL, last_at INTEGER NOT NULL) WITHOUT ROWID;
 """
 # One statement, so that of two workers that ask at once one is first.
 _ADMIT: Final = """
@@ -33,6 +43,12 @@ INSERT INTO gate (monitor, kind, due) VALUES (:monitor, :kind, :now + :pause)
 ON CONFLICT DO UPDATE SET due = max(due, :now) + :pause WHERE due - :early <= :now
 RETURNING due
 """
+_REFUSE: Final = """
+INSERT INTO refusals (monitor, number, last_at) VALUES (?, 1, ?)
+ON CONFLICT DO UPDATE SET number = number + 1, last_at = max(last_at, excluded.last_at)
+"""
+_REFUSED: Final = "SELECT number, last_at FROM refusals WHERE monitor = ?"
+_FORGIVE: Final = "DELETE FROM refusals WHERE last_at < ?"
 _DUE: Final = "SELECT due FROM gate WHERE monitor = ? AND kind = ?"
 _TAKE_BACK: Final = "UPDATE gate SET due = due - ? WHERE monitor = ? AND kind = ?"
 _FORGET: Final = "DELETE FROM gate WHERE (monitor, kind) IN (SELECT monitor, kind FROM gate WHERE due < ? LIMIT ?)"
@@ -55,6 +71,7 @@ class Gate:
                 self._broken = False
                 return 0
             (due,) = self._opened().execute(_DUE, (monitor, kind)).fetchone()
+            self._opened().execute(_REFUSE, (monitor, now))
         except (sqlite3.Error, OSError, TypeError) as error:  # TypeError: it was forgotten between the two
             self._complain(error)
             return 0
@@ -67,7 +84,15 @@ class Gate:
 
     def step(self, now: Ns) -> bool:
         """Forget some of those that could be pinged again; True when there may be more."""
+        self._opened().execute(_FORGIVE, (now - _TOLD,))
         return self._opened().execute(_FORGET, (now, _CLEAN)).rowcount == _CLEAN
+
+    def refusals(self, monitor: str) -> Refusals | None:
+        """What to tell the owner; None where nothing was refused, or where that cannot be read."""
+        with suppress(sqlite3.Error, OSError):
+            found = self._opened().execute(_REFUSED, (monitor,)).fetchone()
+            return None if found is None else Refusals(*found)
+        return None
 
     def close(self) -> None:
         if self._db is not None:

@@ -28,8 +28,9 @@ def create_app(
     *,
     trouble: Callable[[], str | None],
     rules_moved_at: Callable[[], Ns | None],
+    refusals: Callable[[str], tuple[int, Ns] | None] = lambda _: None,
 ) -> Flask:
-    """`trouble`: why pings cannot be stored now. `rules_moved_at`: when the rule loop last moved."""
+    """`trouble`: why pings cannot be stored now. `rules_moved_at`: when the rule loop last moved. `refusals`: see `dashboards.site`."""
     places = Places(settings.data_dir)
     lag = partial(measure, control, places.journals)
     app = Flask("lastbeat", static_folder=None)
@@ -51,5 +52,5 @@ def create_app(
         dead_letters=DeadLetters(places.dead_letters).count,
         plans=settings.plans,
     )
-    app.register_blueprint(pages(control, points, clock, base_url=settings.base_url, lag=lag, plans=settings.plans))
+    app.register_blueprint(pages(control, points, clock, base_url=settings.base_url, lag=lag, plans=settings.plans, refusals=refusals))
     return app

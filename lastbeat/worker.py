@@ -118,6 +118,7 @@ def _load_pages(
             clock,
             trouble=trouble,
             rules_moved_at=lambda: read_mark(places.rules_mark),
+            refusals=Gate(places.gate).refusals,  # of its own, as pages are made in other threads
         )
     except Exception as error:  # whoever asks for a page is told; pings go on
         log.exception("the pages cannot be loaded")

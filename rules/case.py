@@ -46,6 +46,7 @@ class Case:
     words: list[Word] = field(default_factory=list)
     changed_alerts: dict[str, Alert] = field(default_factory=dict)
     durations: dict[Ns, float] = field(default_factory=dict)
+    given_up: int = 0  # runs that are timed no more, since too many go on at once
     loaded: Beat = field(init=False)
 
     def __post_init__(self) -> None:
@@ -108,7 +109,9 @@ class Case:
                     self.durations[ping.at] = duration
                     return timed(ping, duration)
             case "start":
+                before = self.beat.runs
                 self._move(status.started(self.beat, schedule, ping.at, ping.rid), ping.at, "started")
+                self.given_up += len(before) == runs.LIMIT and self.beat.runs != before
             case "log":
                 pass
         return ping

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from prometheus_client import Counter
 from sqlalchemy import Connection
 
 from rules.case import Case
 from store.control import alerts, channels, durations, metric_keys, monitors, outbox, verdicts
 from store.instant import iso
 from store.model import Gap, Monitor, Notice, Ns, new_id
+
+_given_up = Counter("lastbeat_runs_given_up", "Runs that are timed no more, because too many of their monitor go on at once.")
 
 _LISTED = 100  # monitors named in one grouped message; the count tells of the rest
 
@@ -30,6 +33,7 @@ def save(connection: Connection, cases: Iterable[Case], base_url: str, now: Ns) 
     verdicts.add_transitions(connection, [t for case in every for t in case.transitions])
     verdicts.save_incidents(connection, [i for case in every for i in case.opened], [c for case in every for c in case.closed])
     durations.save(connection, {at: seconds for case in every for at, seconds in case.durations.items()})
+    _given_up.inc(sum(case.given_up for case in every))
     metric_keys.save(connection, [(case.monitor.id, key) for case in every for key in case.keys.values()])
     outbox.add(connection, _notices(connection, [case for case in every if case.words], base_url, now))
 

@@ -52,10 +52,15 @@ class House:
         self.points = EmbeddedPoints(folder / "points.db")
         self.project = self._project()
         self.lag = Lag()
+        self.refused: dict[str, tuple[int, Ns]] = {}
         app = self.app = Flask("house", static_folder=None)
         app.config.update(SECRET_KEY="for tests", TESTING=True)
         app.jinja_env.bytecode_cache = _Compiled()
-        app.register_blueprint(pages(self.control, self.points, lambda: self.now, base_url=BASE, lag=lambda: self.lag, plans=shipped()))
+        app.register_blueprint(
+            pages(
+                self.control, self.points, lambda: self.now, base_url=BASE, lag=lambda: self.lag, plans=shipped(), refusals=self.refused.get
+            )
+        )
         self.client: FlaskClient = app.test_client()
 
     def _project(self) -> Project:

@@ -107,6 +107,17 @@ def test_of_several_workers_no_two_take_the_same_place(tmp_path: Path) -> None:
     assert sum(taken.get(timeout=5) for _ in workers) == 3_000
 
 
+def test_what_was_refused_is_told_for_three_days(gate: Gate) -> None:
+    assert gate.refusals("mon_1") is None
+    admitted(gate, 0, 1, 2, 10)
+    assert gate.refusals("mon_1") == (2, at(2))
+    assert gate.refusals("mon_2") is None
+    gate.step(at(3 * 86_400))
+    assert gate.refusals("mon_1") == (2, at(2))
+    gate.step(at(3 * 86_400 + 3))
+    assert gate.refusals("mon_1") is None
+
+
 def test_what_may_be_pinged_again_is_forgotten(gate: Gate, tmp_path: Path) -> None:
     import sqlite3
 
@@ -132,3 +143,4 @@ def test_a_damaged_file_is_begun_anew_and_one_that_cannot_be_used_keeps_nobody_o
     nowhere = Gate(tmp_path / "missing" / "gate.db")
     assert admitted(nowhere, 0, 1, 2) == [0, 1, 2]
     assert caplog.text.count("the plans' limits cannot be kept") == 1
+    assert nowhere.refusals("mon_1") is None

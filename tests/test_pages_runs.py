@@ -76,6 +76,23 @@ def test_a_reported_failure_is_an_outage_with_its_exit_status(house: House) -> N
     assert "disk full" in page
 
 
+def test_pings_that_the_plan_refused_are_told(house: House) -> None:
+    with house.control.begin() as connection:
+        projects.change(connection, house.project.id, plan="free")
+    job = house.monitor()
+    house.refused[job.id] = (3, house.now)
+    house.pass_seconds(60)
+    page = text(house.get(f"/m/{job.id}").text)
+    assert "3 pings were refused, the last 1 min ago: faster than the plan “free” allows, which is one of a kind in 10 min." in page
+
+
+def test_as_many_runs_as_are_timed_is_said(house: House) -> None:
+    job = house.monitor()
+    for n in range(102):
+        house.ping(job, kind="start", rid=f"{n:08x}{A[8:]}")
+    assert "There are 100 in all, as many as are timed" in text(house.get(f"/m/{job.id}").text)
+
+
 def test_the_form_keeps_and_changes_run_time_slug_and_methods(house: House) -> None:
     job = house.monitor(maxRunTime=60, slug="old", methods="POST")
     page = house.get(f"/m/{job.id}/edit").text

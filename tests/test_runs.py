@@ -370,3 +370,18 @@ def test_a_paused_monitor_forgets_its_runs_and_begins_none(world: World) -> None
     beat = world.beat(job)
     assert (beat.status, beat.runs, beat.run_due, beat.last_ping_at) == ("paused", (), None, None)
     assert world.events() == []
+
+
+def test_runs_that_are_given_up_for_others_are_counted(world: World) -> None:
+    from prometheus_client import REGISTRY
+
+    def given_up() -> float:
+        return REGISTRY.get_sample_value("lastbeat_runs_given_up_total") or 0.0
+
+    before = given_up()
+    job = world.monitor()
+    for n in range(runs.LIMIT + 3):
+        world.ping(job, n, kind="start", rid=f"{n:08x}{A[8:]}")
+    world.run(200)
+    assert len(runs.running(world.beat(job).runs, world.at(200))) == runs.LIMIT
+    assert given_up() - before == 3
