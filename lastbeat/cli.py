@@ -21,6 +21,7 @@ STORES = ("embedded", "influxdb")
 ADMINISTRATION = {
     "api-key": "lastbeat.commands.api_keys",
     "channel": "lastbeat.commands.channels",
+    "import": "lastbeat.commands.imports",
     "monitor": "lastbeat.commands.monitors",
     "project": "lastbeat.commands.projects",
 }

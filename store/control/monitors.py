@@ -21,6 +21,13 @@ class Watched(NamedTuple):
     beat: Beat
 
 
+class Holder(NamedTuple):
+    """The project of a monitor that has some token; `deleted`: out of sight, but not yet removed."""
+
+    project_id: str
+    deleted: bool
+
+
 def add(connection: Connection, monitor: Monitor) -> None:
     connection.execute(insert(monitors).values(_row(monitor) | {"id": monitor.id, "version": _next_version(connection)}))
     connection.execute(insert(beats).values(monitor_id=monitor.id, status="new"))
@@ -62,6 +69,13 @@ def get(connection: Connection, project_id: str, monitor_id: str) -> Watched | N
 
 def by_token(connection: Connection, token: str) -> Watched | None:
     return _first(connection, _watched().where(monitors.c.token == token))
+
+
+def holders(connection: Connection, tokens: Sequence[str]) -> dict[str, Holder]:
+    """Whose each token is, as far as it is anybody's. That of a deleted monitor is taken until it is removed."""
+    columns = (monitors.c.token, monitors.c.project_id, monitors.c.deleted_at)
+    rows = connection.execute(select(*columns).where(monitors.c.token.in_(tokens)))
+    return {row.token: Holder(row.project_id, row.deleted_at is not None) for row in rows}
 
 
 def by_slug(connection: Connection, project_id: str, slug: str) -> list[Watched]:
