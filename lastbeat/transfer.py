@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Final
 
 import click
 
 from config.settings import Settings
-from lastbeat.installation import control_path, open_control, open_embedded, open_influx
+from lastbeat.installation import found_control, open_embedded, open_influx
 from lastbeat.places import Places
 from store.control import Control, history, monitors, settings
 from store.deadletter import DeadLetters
@@ -83,19 +84,13 @@ class Transfer:
 
 def copy_points(settings: Settings, source: str, target: str) -> int:
     """Copy between the stores called `embedded` and `influxdb`, showing how far it is; returns how many points were refused for good."""
-    if not control_path(settings).exists():
-        raise click.ClickException(f"there is no Lastbeat in {settings.data_dir}; give --data-dir.")
-    control, embedded, influx = open_control(settings), open_embedded(settings), open_influx(settings)
-    stores: dict[str, Points] = {"embedded": embedded, "influxdb": influx}
-    dead = DeadLetters(Places(settings.data_dir).dead_letters)
-    transfer = Transfer(control, stores[source], stores[target], dead, f"{source} {target}")
-    try:
+    with found_control(settings) as control, closing(open_embedded(settings)) as embedded, closing(open_influx(settings)) as influx:
+        stores: dict[str, Points] = {"embedded": embedded, "influxdb": influx}
+        dead = DeadLetters(Places(settings.data_dir).dead_letters)
+        transfer = Transfer(control, stores[source], stores[target], dead, f"{source} {target}")
         with click.progressbar(length=transfer.total(), label=f"Pings to {target}", show_pos=True) as bar:
             transfer.run(bar.update)
         if target == "influxdb":
             transfer.run_states(influx.write_states)
         transfer.finish()
-    finally:
-        for part in (control, embedded, influx):
-            part.close()
     return transfer.refused

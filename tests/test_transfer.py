@@ -122,7 +122,7 @@ def test_history_moves_to_influxdb_and_back(removal: Removal, tmp_path: Path) ->
     [
         (["--from", "embedded", "--to", "embedded"], 2, "name the same store"),
         (["--from", "embedded", "--to", "influxdb"], 2, "Which InfluxDB?"),
-        (["--from", "embedded", "--to", "influxdb", "--influxdb-url", "http://127.0.0.1:9"], 1, "there is no Lastbeat in "),
+        (["--from", "embedded", "--to", "influxdb", "--influxdb-url", "http://127.0.0.1:9"], 1, "There is no Lastbeat in "),
     ],
 )
 def test_what_cannot_be_copied_is_a_sentence(tmp_path: Path, arguments: list[str], status: int, sentence: str) -> None:

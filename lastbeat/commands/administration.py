@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ from marshmallow import Schema, ValidationError
 from sqlalchemy import Connection
 
 from api.errors import flat
-from config.settings import Settings, SettingsError, load
+from config.settings import Settings
+from lastbeat.commands.options import settings_of
 from lastbeat.installation import found_control
 from rules.actions import Refused
 from rules.plans import plan_of
@@ -112,10 +112,7 @@ class Administration:
 @contextmanager
 def administration(data_dir: str | None) -> Iterator[Administration]:
     """The Lastbeat in that directory, else in that of the environment; what it refuses ends the command with a sentence."""
-    try:
-        loaded = load({"data_dir": data_dir}, os.environ)
-    except SettingsError as error:
-        raise click.UsageError(str(error)) from None
+    loaded = settings_of({"data_dir": data_dir})
     with found_control(loaded) as control:
         with control.read() as connection:
             base_url = settings.get(connection, settings.BASE_URL)

@@ -1,4 +1,4 @@
-"""The commands of a program, of which some are loaded only when somebody asks for them."""
+"""The commands of a program, each loaded only when somebody asks for it."""
 
 from __future__ import annotations
 
@@ -10,21 +10,19 @@ import click
 
 
 class Menu(click.Group):
-    """A group with commands that wait in modules of their own: `later` maps a command's name to its module, which calls it `group`.
-
-    Their modules may import what takes long to load: the others, such as `lastbeat exec` in everybody's crontab, start without it.
-    """
+    """A group whose commands wait in modules of their own: `later` maps a command's name to `module:attribute`."""
 
     def __init__(self, *args: Any, later: Mapping[str, str], **options: Any) -> None:
         super().__init__(*args, **options)
         self._later = later
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), *self._later])
+        return sorted(self._later)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self._later:
-            return super().get_command(ctx, cmd_name)
-        group = import_module(self._later[cmd_name]).group
-        assert isinstance(group, click.Group)
-        return group
+            return None
+        module, _, attribute = self._later[cmd_name].partition(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
