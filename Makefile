@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Changes when the dependencies may have changed; it lives inside .venv so that both go together.
 INSTALLED := .venv/.installed
 # The real programs that tests run, as Debian packages.
-PROGRAMS := chromium fonts-liberation influxdb nginx
+PROGRAMS := borgbackup chromium curl fonts-liberation influxdb nginx wget
 # While this file says so, Debian starts no service that it installs: tests start their own, on ports of their own.
 POLICY := /usr/sbin/policy-rc.d
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from clients import server_in
+from serving import Server
 
 
 def require(program: str) -> str:
@@ -27,7 +30,7 @@ def pytest_configure() -> None:
 
 
 # Fixtures that start a real server: a test that asks for one is no unit test.
-_SERVERS = {"influx"}
+_SERVERS = {"influx", "live"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,3 +44,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
     return {**browser_type_launch_args, "executable_path": require("chromium")}
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One running server for all tests that only ping monitors of their own."""
+    server = server_in(tmp_path_factory.mktemp("live"))
+    yield server.start()
+    server.end()
