@@ -47,7 +47,7 @@ def create(asked: str | None, name: str, read_only: bool, as_json: bool, data_di
         show_json(_shape(made) | {"apiKey": key})
         return
     # Apart from the key, so that a script gets nothing else.
-    access = "lets read" if read_only else "opens"
+    access = "only reads" if read_only else "opens"
     click.echo(
         f"This key {access} the project {project.name!r}. It is not shown again; `lastbeat api-key revoke {made.id}` ends it.", err=True
     )
