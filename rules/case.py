@@ -67,7 +67,7 @@ class Case:
         """Its deadline, or that of a run, has passed."""
         due = status.due(self.beat)
         assert due is not None
-        self._move(status.missed(self.beat), due, "missed" if due == self.beat.deadline else "overran")
+        self._move(status.missed(self.beat), due, "overran" if due == self.beat.run_due else "missed")
 
     def gap(self, gap: Gap) -> None:
         """We were not listening."""
@@ -102,16 +102,17 @@ class Case:
         schedule = self.monitor.schedule
         match ping.kind:
             case "success" | "fail":
+                duration = runs.took(self.beat.runs, ping.rid, ping.at) if self.beat.runs else None
                 judged = status.succeeded if ping.kind == "success" else status.failed
-                _, duration = runs.ended(self.beat.runs, ping.rid, ping.kind, ping.at)
                 self._move(judged(self.beat, schedule, ping.at, ping.rid), ping.at, "ping" if ping.kind == "success" else "failed", ping)
                 if duration is not None:
                     self.durations[ping.at] = duration
                     return timed(ping, duration)
             case "start":
-                before = self.beat.runs
+                before = runs.running(self.beat.runs, ping.at)
                 self._move(status.started(self.beat, schedule, ping.at, ping.rid), ping.at, "started")
-                self.given_up += len(before) == runs.LIMIT and self.beat.runs != before
+                after = runs.running(self.beat.runs, ping.at)
+                self.given_up += len(before) == len(after) == runs.LIMIT and before != after
             case "log":
                 pass
         return ping
@@ -139,7 +140,8 @@ class Case:
         if ping is not None:
             details |= {"exitStatus": ping.exit_status, "log": None if ping.log is None else ping.log[-_TOLD:]}
         if cause == "overran":
-            run = runs.overlong(beat.runs, at)[-1]
+            run = runs.next_due(self.beat.runs)
+            assert run is not None
             details |= {"runStartedAt": iso(run.started_at), "rid": run.rid, "maxRunTime": self.monitor.schedule.max_run}
         self.words.append(Word("monitor_down", beat.incident_id, opens=True, at=at, details=details))
 

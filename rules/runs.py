@@ -1,8 +1,8 @@
 """The runs of a job, from their start signals to the success or failure that ends them. Pure functions of (runs, event).
 
-Runs that overlap are told apart by their `rid`. A run without one is simply the present one: a second start without a name means that
-the first never ended. A success or failure that names no run, and a failure of a run that nobody saw begin, tells that nothing is
-running any more; a success under a foreign name tells nothing about the others (both as in Healthchecks).
+Runs that overlap are told apart by their `rid`, and a signal with one is about that run alone. A run without one is simply the present one:
+a second start without a name means that the first never ended, and an end without a name, where no such run goes on, tells that nothing is
+running any more (as in Healthchecks).
 
 A signal may be repeated by a client that did not hear our answer, or overtake another on its way. So an ended run is remembered until
 no client tries any more: its start comes too late to begin it again, and its end, once more, is no news.
@@ -21,44 +21,56 @@ Runs = tuple[Run, ...]
 End = Literal["success", "fail"]
 
 LIMIT: Final = 100  # open runs of a monitor that are timed; of more the oldest are given up
-GIVEN_UP: Final[Ns] = 24 * 3_600 * SECOND  # who starts and never ends has crashed; over-long runs are told of long before
+GIVEN_UP: Final[Ns] = 24 * 3_600 * SECOND  # who starts and never ends has crashed, and is not shown as running for ever
+_TIMED: Final[Ns] = 31 * 24 * 3_600 * SECOND  # an end that comes after all is timed for so long
+AFTER_A_STALL: Final[Ns] = 1 * SECOND  # then the signals that waited for us are here
 _REPEATED: Final[Ns] = 120 * SECOND  # `curl -m 10 --retry 5` tries for 91 seconds
+_LATE: Final[Ns] = 10 * SECOND  # a start behind the end of its own run; later it is a name that is used again
 
 
 def running(runs: Runs, now: Ns) -> list[Run]:
     """The runs that go on, the oldest first."""
-    return [run for run in runs if run.ended_at is None and now < _forgotten_at(run)]
+    # Never given up while somebody waits for its end.
+    return [run for run in runs if run.ended_at is None and now < max(run.started_at + GIVEN_UP, 2 * (run.due_at or 0) - run.started_at)]
 
 
-def due(runs: Runs, since: Ns) -> Ns | None:
-    """When the next of the runs becomes over-long; people know of those that were so before `since`."""
-    return min((run.due_at for run in runs if run.ended_at is None and run.due_at is not None and run.due_at >= since), default=None)
+def next_due(runs: Runs) -> Run | None:
+    """The run that becomes over-long first, of those whose end is waited for."""
+    waited = [run for run in runs if run.due_at is not None and run.ended_at is None and not run.let_go]
+    return min(waited, key=lambda run: run.due_at or 0) if waited else None
 
 
 def overlong(runs: Runs, now: Ns) -> list[Run]:
-    """The runs that go on for longer than they may, the first that became so first."""
-    return sorted((run for run in running(runs, now) if run.due_at is not None and run.due_at <= now), key=lambda run: run.due_at or 0)
+    """The runs that go on for longer than they may, the oldest first."""
+    return [run for run in running(runs, now) if run.due_at is not None and run.due_at <= now]
+
+
+def took(runs: Runs, rid: str | None, at: Ns) -> float | None:
+    """How many seconds the run took that an end at `at` ends; None where its start is not known."""
+    run = _open(runs, rid)
+    return None if run is None else (at - run.started_at) / SECOND
 
 
 def began(runs: Runs, rid: str | None, at: Ns, max_run: int | None) -> Runs:
-    """A start signal came at `at`. It starts nothing where the run of that name goes on, or has just ended."""
+    """A start signal came at `at`. It begins nothing where it repeats that of a run that goes on, or comes behind the end of its own."""
     runs = _remembered(runs, at)
-    if rid is not None and _named(runs, rid) is not None:
+    known = _named(runs, rid)
+    if known is not None and rid is not None and at - (known.ended_at or known.started_at) < (_LATE if known.ended_at else _REPEATED):
         return runs
-    others = [run for run in runs if rid is not None or run.rid is not None]
+    others = [run for run in runs if run is not known]
     return _bounded([*others, Run(rid, at, None if max_run is None else at + max_run * SECOND)])
 
 
-def ended(runs: Runs, rid: str | None, end: End, at: Ns) -> tuple[Runs, float | None]:
-    """A success or failure came at `at`: what goes on now, and how many seconds the run took that ended, if one did."""
+def ended(runs: Runs, rid: str | None, end: End, at: Ns) -> Runs:
+    """A success or failure came at `at`: what goes on now, and what is remembered."""
     runs = _remembered(runs, at)
-    found = next((run for run in runs if run.rid == rid and run.ended_at is None), None)
-    others = [run for run in runs if run is not found]
-    if found is None and (rid is None or end == "fail"):
-        others = [run for run in others if run.ended_at is not None]
-    if rid is not None and _named(others, rid) is None:
-        others.append(Run(rid, at if found is None else found.started_at, None, at, end))
-    return _bounded(others), None if found is None else (at - found.started_at) / SECOND
+    if rid is None:
+        return tuple(run for run in runs if run.ended_at is not None or (_open(runs, None) is not None and run.rid is not None))
+    known = _named(runs, rid)
+    if known is not None and known.ended_as == end:
+        return runs  # said again: what counts is when it was said first
+    others = [run for run in runs if run is not known]
+    return _bounded([*others, Run(rid, at if known is None else known.started_at, ended_at=at, ended_as=end)])
 
 
 def repeats(runs: Runs, rid: str | None, end: End, at: Ns) -> Ns | None:
@@ -67,14 +79,30 @@ def repeats(runs: Runs, rid: str | None, end: End, at: Ns) -> Ns | None:
     return known.ended_at if known is not None and known.ended_as == end else None
 
 
+def let_go(runs: Runs, due_at: Ns) -> Runs:
+    """People know of the runs that are over-long since `due_at`: each is told of once."""
+    return tuple(replace(run, let_go=True) if run.due_at is not None and run.due_at <= due_at else run for run in runs)
+
+
 def after_gap(runs: Runs, gap: Gap) -> Runs:
-    """We were not listening. A run that went on may have ended meanwhile, so nobody waits for its end any more."""
-    return tuple(replace(run, due_at=None) if run.due_at is not None and gap.start <= run.due_at else run for run in runs)
+    """We were not listening. A run that went on may have ended meanwhile, so its end is waited for no more.
+
+    After a mere stall the signals that waited for us come in a moment, so one that is due within it only waits for them.
+    """
+    if gap.reason == "stall":
+        held = gap.end + AFTER_A_STALL
+        return tuple(replace(run, due_at=held) if run.due_at is not None and gap.start <= run.due_at < held else run for run in runs)
+    return tuple(replace(run, due_at=None, let_go=True) if _may_have_ended(run, gap) else run for run in runs)
 
 
 def limited(runs: Runs, max_run: int | None, now: Ns) -> Runs:
     """The longest run time was edited. By itself that makes no run over-long: one that would be may take that long from now."""
-    return tuple(run if run.ended_at is not None else replace(run, due_at=_due(run, max_run, now)) for run in runs)
+    return tuple(run if run.ended_at is not None or run.let_go else replace(run, due_at=_due(run, max_run, now)) for run in runs)
+
+
+def _may_have_ended(run: Run, gap: Gap) -> bool:
+    unjudged = run.due_at is None or gap.start <= run.due_at
+    return run.ended_at is None and not run.let_go and run.started_at < gap.end and unjudged
 
 
 def _due(run: Run, max_run: int | None, now: Ns) -> Ns | None:
@@ -84,17 +112,16 @@ def _due(run: Run, max_run: int | None, now: Ns) -> Ns | None:
     return in_time if in_time > now else now + max_run * SECOND
 
 
-def _named(runs: Iterable[Run], rid: str) -> Run | None:
+def _named(runs: Iterable[Run], rid: str | None) -> Run | None:
     return next((run for run in runs if run.rid == rid), None)
 
 
+def _open(runs: Iterable[Run], rid: str | None) -> Run | None:
+    return next((run for run in runs if run.rid == rid and run.ended_at is None), None)
+
+
 def _remembered(runs: Runs, at: Ns) -> Runs:
-    return tuple(run for run in runs if at < (_forgotten_at(run) if run.ended_at is None else run.ended_at + _REPEATED))
-
-
-def _forgotten_at(run: Run) -> Ns:
-    # Never while somebody waits for its end.
-    return max(run.started_at + GIVEN_UP, 2 * (run.due_at or 0) - run.started_at)
+    return tuple(run for run in runs if at < (run.started_at + _TIMED if run.ended_at is None else run.ended_at + _REPEATED))
 
 
 def _bounded(runs: Sequence[Run]) -> Runs:

@@ -148,8 +148,9 @@ class Monitor(msgspec.Struct, frozen=True):
 class Run(msgspec.Struct, frozen=True, array_like=True):
     """One run of a job, from its start signal on; `rid` is its name, where the job gave it one.
 
-    `due_at`: when it becomes over-long, None where nobody waits for that. A run that has ended is remembered for a moment by `ended_at`
-    and `ended_as`, so that a signal that is repeated or comes late is known for what it is.
+    `due_at`: when it becomes over-long; None where it may take any time. `let_go`: its end is not waited for any more, since people know
+    that it is over-long, or since it may have ended while we were not listening. A run that has ended is remembered for a moment by
+    `ended_at` and `ended_as`, so that a signal that is repeated or comes late is known for what it is.
     """
 
     rid: str | None
@@ -157,6 +158,7 @@ class Run(msgspec.Struct, frozen=True, array_like=True):
     due_at: Ns | None = None
     ended_at: Ns | None = None
     ended_as: Literal["success", "fail"] | None = None
+    let_go: bool = False
 
 
 class Beat(msgspec.Struct, frozen=True):

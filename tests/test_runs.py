@@ -26,8 +26,8 @@ def after(*events: tuple[float, str, str | None], max_run: int | None = None) ->
         if kind == "start":
             known = runs.began(known, rid, at(seconds), max_run)
         else:
-            known, duration = runs.ended(known, rid, kind, at(seconds))  # type: ignore[arg-type]
-            durations.append(duration)
+            durations.append(runs.took(known, rid, at(seconds)))
+            known = runs.ended(known, rid, kind, at(seconds))  # type: ignore[arg-type]
     return known, durations
 
 
@@ -65,15 +65,15 @@ def test_a_start_that_is_said_twice_keeps_the_first_time() -> None:
 @pytest.mark.parametrize(
     ("end", "rid", "left"),
     [
-        ("success", B, [A]),  # another run's success says nothing about this one
+        ("success", B, [A]),  # what another run did says nothing about this one
+        ("fail", B, [A]),
         ("success", None, []),
-        ("fail", B, []),
         ("fail", None, []),
         ("success", A, []),
         ("fail", A, []),
     ],
 )
-def test_which_ends_close_a_run_whose_name_they_do_not_bear(end: str, rid: str | None, left: list[str]) -> None:
+def test_which_ends_close_a_run(end: str, rid: str | None, left: list[str]) -> None:
     assert going(after((0, "start", A), (5, end, rid))[0], 6) == left
 
 
@@ -90,8 +90,9 @@ def test_a_start_that_comes_after_its_end_begins_nothing() -> None:
     assert going(known, 10) == []
 
 
-def test_a_name_that_is_used_again_later_is_a_new_run() -> None:
-    assert after((0, "start", A), (3, "success", A), (600, "start", A), (605, "success", A))[1] == [3, 5]
+def test_a_name_that_is_used_again_is_a_new_run() -> None:
+    assert after((0, "start", A), (3, "success", A), (60, "start", A), (65, "success", A))[1] == [3, 5]
+    assert after((0, "start", A), (3_000, "start", A), (3_005, "success", A))[1] == [5], "the first run has crashed"
 
 
 @pytest.mark.parametrize(
@@ -110,21 +111,36 @@ def test_an_end_that_is_said_again_is_known(seconds: float, end: Any, rid: str |
     assert runs.repeats(known, rid, end, at(seconds)) == (None if said_at is None else at(said_at))
 
 
+def due(known: runs.Runs) -> Ns | None:
+    run = runs.next_due(known)
+    return None if run is None else run.due_at
+
+
 def test_the_first_run_that_takes_too_long_is_told_of_and_each_once() -> None:
     known, _ = after((0, "start", A), (5, "start", B), max_run=10)
-    assert runs.due(known, at(5)) == at(10)
-    assert runs.due(known, at(10.1)) == at(15)
-    assert runs.due(known, at(15.1)) is None
-    assert [run.rid for run in runs.overlong(known, at(12))] == [A]
-    assert [run.rid for run in runs.overlong(known, at(20))] == [A, B]
-    assert runs.due(after((0, "start", A), (3, "success", A), max_run=10)[0], at(3)) is None
+    assert due(known) == at(10)
+    told = runs.let_go(known, at(10))
+    assert due(told) == at(15)
+    assert due(runs.let_go(told, at(15))) is None
+    assert [run.rid for run in runs.overlong(told, at(12))] == [A]
+    assert [run.rid for run in runs.overlong(told, at(20))] == [A, B]
+    assert due(after((0, "start", A), (3, "success", A), max_run=10)[0]) is None
+
+
+def test_what_an_end_was_last_is_remembered_from_when_it_was_said_first() -> None:
+    known, _ = after((0, "success", A), (10, "success", A), (20, "success", A))
+    assert runs.repeats(known, A, "success", at(21)) == at(0)
+    known, _ = after((0, "success", A), (10, "fail", A))
+    assert runs.repeats(known, A, "success", at(21)) is None
+    assert runs.repeats(known, A, "fail", at(21)) == at(10)
 
 
 def test_a_run_that_never_ends_is_given_up_after_a_day_or_twice_its_time() -> None:
     known, _ = after((0, "start", A))
     assert going(known, 86_399) == [A]
     assert going(known, 86_400) == []
-    assert after((0, "start", A), (90_000, "success", A))[1] == [None]
+    assert after((0, "start", A), (90_000, "success", A))[1] == [90_000], "an end that comes after all is timed"
+    assert after((0, "start", A), (32 * 86_400, "start", B), (32 * 86_400 + 1, "success", A))[1] == [None], "but not for ever"
     long, _ = after((0, "start", A), max_run=3 * 86_400)
     assert going(long, 5 * 86_400) == [A]
     assert going(long, 6 * 86_400) == []
@@ -138,19 +154,31 @@ def test_of_too_many_runs_the_ended_and_then_the_oldest_are_given_up() -> None:
 
 def test_a_gap_lets_nobody_wait_for_an_end_that_may_have_been_missed() -> None:
     known, _ = after((0, "start", A), max_run=100)
-    before, within = Gap(at(-1), at(-5), at(-1), "restart"), Gap(at(60), at(50), at(60), "restart")
-    assert runs.due(runs.after_gap(known, within), at(60)) is None
-    assert going(runs.after_gap(known, within), 60) == [A]
+    within = runs.after_gap(known, Gap(at(60), at(50), at(60), "restart"))
+    assert due(within) is None
+    assert going(within, 60) == [A]
+    assert runs.overlong(within, at(500)) == []
     late = Gap(at(300), at(200), at(300), "restart")
     assert runs.after_gap(known, late) == known, "it was over-long before we were away"
-    assert runs.due(known, at(0)) == at(100)
-    assert before.end < known[0].started_at
+    early = Gap(at(1), at(-5), at(-1), "restart")  # of another worker, written down after the start
+    assert runs.after_gap(known, early) == known, "it began after that"
 
 
 @pytest.mark.parametrize(("max_run", "due"), [(None, None), (50, 50), (20, 50), (30, 60)])
 def test_an_edited_limit_makes_no_run_over_long_by_itself(max_run: int | None, due: float | None) -> None:
     known, _ = after((0, "start", A), max_run=100)
-    assert runs.due(runs.limited(known, max_run, at(30)), at(30)) == (None if due is None else at(due))
+    found = runs.next_due(runs.limited(known, max_run, at(30)))
+    assert (found and found.due_at) == (None if due is None else at(due))
+
+
+def test_an_edited_limit_does_not_wait_again_for_what_may_have_ended() -> None:
+    known, _ = after((0, "start", A), max_run=100)
+    released = runs.after_gap(known, Gap(at(60), at(50), at(60), "restart"))
+    assert due(runs.limited(released, 200, at(70))) is None
+    assert runs.overlong(runs.limited(released, 200, at(70)), at(5_000)) == []
+    unlimited = runs.after_gap(after((0, "start", A))[0], Gap(at(60), at(50), at(60), "restart"))
+    assert due(runs.limited(unlimited, 200, at(70))) is None
+    assert due(runs.limited(runs.let_go(known, at(100)), 200, at(110))) is None, "nor for one that people know of"
 
 
 _signals = st.tuples(st.floats(0, 300), st.sampled_from(["start", "success", "fail"]), st.sampled_from([None, A, B, C]))
@@ -385,3 +413,100 @@ def test_runs_that_are_given_up_for_others_are_counted(world: World) -> None:
     world.run(200)
     assert len(runs.running(world.beat(job).runs, world.at(200))) == runs.LIMIT
     assert given_up() - before == 3
+
+
+def test_a_gap_during_another_outage_makes_no_run_over_long_later(world: World) -> None:
+    job = world.monitor(interval=86_400, max_run=600)
+    world.ping(job, 5, kind="fail")
+    world.ping(job, 10, kind="start", rid=A)
+    world.run(40)
+    world.gap(40, 100)  # in which the end of A was sent
+    world.ping(job, 110, kind="start", rid=B)
+    world.ping(job, 120, rid=B)
+    world.run(2_000)
+    assert world.events() == ["monitor_down", "monitor_up"]
+
+
+def test_a_run_that_was_due_before_a_gap_is_over_long(world: World) -> None:
+    job = world.monitor(interval=86_400, max_run=60)
+    world.ping(job, 10, kind="start", rid=A)
+    world.gap(75, 130)  # nothing was judged since 60
+    world.run(131)
+    ((event, details),) = world.said()
+    assert (event, details["reason"], details["downSince"]) == ("monitor_down", "overran", "2023-11-14T22:14:30.000Z")
+
+
+def test_a_run_that_became_over_long_during_another_outage_is_told_of_after_it(world: World) -> None:
+    job = world.monitor(interval=86_400, max_run=60)
+    world.ping(job, 10, kind="start", rid=A)
+    world.ping(job, 20, kind="fail")
+    world.ping(job, 30, kind="start", rid=A)
+    world.ping(job, 200, rid=B)
+    world.run(201)
+    assert [(event, details.get("reason")) for event, details in world.said()] == [
+        ("monitor_down", "failed"),
+        ("monitor_up", "ping"),
+        ("monitor_down", "overran"),
+    ]
+    assert world.said()[-1][1]["downSince"] == "2023-11-14T22:16:40.000Z", "not before the outage ended that was there already"
+    world.run(5_000)
+    assert len(world.said()) == 3
+
+
+def test_a_start_in_the_moment_after_a_stall_ends_nobodys_waiting(world: World) -> None:
+    job = world.monitor(interval=86_400, max_run=60)
+    world.ping(job, 10, kind="start", rid=A)
+    world.run(60)
+    world.gap(68, 75, "stall")
+    world.ping(job, 75.2, kind="start", rid=B)
+    world.ping(job, 75.5, rid=A)
+    world.run(80)
+    assert world.events() == [], "its end was in time, and waited for us"
+    world.run(136)
+    assert world.said()[0][1]["rid"] == B
+
+
+def test_one_name_for_all_runs_keeps_nobody_down(world: World) -> None:
+    late, failing = world.monitor(interval=30, grace=30), world.monitor(interval=600)
+    world.ping(late, 0.1, rid=A)
+    world.ping(late, 80, rid=A)
+    world.ping(failing, 0.2, rid=A)
+    world.ping(failing, 30, rid=A, kind="fail")
+    world.ping(failing, 60, rid=A, kind="start")
+    world.ping(failing, 65, rid=A)
+    world.run(81)
+    assert world.beat(late).status == world.beat(failing).status == "up"
+
+
+def test_an_edit_of_the_longest_time_takes_back_nothing_that_a_gap_granted(world: World) -> None:
+    from msgspec.structs import replace as changed
+
+    from rules import ledger
+
+    job = world.monitor(interval=86_400, max_run=60)
+    world.ping(job, 10, kind="start", rid=A)
+    world.run(30)
+    world.gap(30, 65)
+    world.run(66)
+    with world.control.begin() as connection:
+        cases = ledger.load(connection, [job.id])
+        cases[job.id].reschedule(changed(job, schedule=changed(job.schedule, max_run=90)), world.at(70))
+        ledger.save(connection, cases.values(), "http://x", world.at(70))
+    world.run(5_000)
+    assert world.events() == []
+
+
+def test_ended_runs_that_are_remembered_are_not_given_up(world: World) -> None:
+    from prometheus_client import REGISTRY
+
+    before = REGISTRY.get_sample_value("lastbeat_runs_given_up_total") or 0.0
+    job = world.monitor()
+    for n in range(runs.LIMIT):
+        world.ping(job, n * 0.1, rid=f"{n:08x}{A[8:]}")
+    world.ping(job, 49, kind="start")
+    world.ping(job, 49.5, kind="start")
+    world.ping(job, 49.7)
+    world.ping(job, 50, kind="start", rid=B)
+    world.run(51)
+    assert (REGISTRY.get_sample_value("lastbeat_runs_given_up_total") or 0.0) == before
+    assert [run.rid for run in runs.running(world.beat(job).runs, world.at(51))] == [B]

@@ -63,7 +63,7 @@ def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
     else:
         early = monitors.c.cron.is_not(None) | (beats.c.expected_at - monitors.c.interval * (SECOND // 10) <= gap.end)
         window = (beats.c.deadline >= gap.start) & (beats.c.expected_at <= gap.end + 300 * SECOND) & early
-        touched = or_(window, beats.c.run_due >= gap.start)
+        touched = or_(window, beats.c.runs.is_not(None))
     query = select(beats.c.monitor_id).join(monitors).where(touched, monitors.c.deleted_at.is_(None), beats.c.monitor_id > behind)
     return list(connection.execute(query.order_by(beats.c.monitor_id)).scalars())
 
