@@ -156,8 +156,9 @@ def test_grafana_finds_under_the_same_path_what_lastbeat_writes() -> None:
 
 def test_the_image_is_built_from_all_that_the_wheel_needs_and_from_nothing_else() -> None:
     copied = set(re.findall(r"^COPY (\w+) \1$", DOCKERFILE, re.MULTILINE)) | {"setup.cfg", "pyproject.toml", "README.md", "LICENSE"}
-    packed = re.findall(r"^    lastbeat(?:\.(\w+))?$", (ROOT / "setup.cfg").read_text(), re.MULTILINE)
-    assert copied >= {folder or "lastbeat" for folder in packed}
+    folders = re.findall(r"^    lastbeat\.\w+ = (\w+)$", (ROOT / "setup.cfg").read_text(), re.MULTILINE)  # of `package_dir`
+    assert folders
+    assert copied >= {"lastbeat", *folders}
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert allowed == copied
 
