@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as Reply
 
 from dashboards.site import PROJECT, Site
 from rules.plans import plan_of
-from store.control import monitors, projects
+from store.control import projects
 from store.model import Plan, Project
 
 
@@ -25,11 +25,10 @@ def routes(blueprint: Blueprint, site: Site) -> None:
     @blueprint.get("/projects")
     def project_list() -> str:
         with site.control.read() as connection:
-            shown = site.project(connection)
-            rows = [
-                Row(project, plan_of(site.plans, project), monitors.count(connection, project.id), site.slug_url(project, "<slug>"))
-                for project in projects.find(connection)
-            ]
+            shown, found, counts = site.project(connection), projects.find(connection), projects.monitor_counts(connection)
+        rows = [
+            Row(project, plan_of(site.plans, project), counts.get(project.id, 0), site.slug_url(project, "<slug>")) for project in found
+        ]
         return render_template("projects.html", rows=rows, shown=shown)
 
     @blueprint.post("/projects/<project_id>/show")

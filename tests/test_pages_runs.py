@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from browsing import BASE, House
+from sqlalchemy import Engine, event
 
+from rules import actions
 from store.control import projects
 from store.model import Project
 
@@ -31,6 +33,21 @@ def text(page: str) -> str:
 def other_project(house: House) -> Project:
     with house.control.begin() as connection:
         return projects.create(connection, "other team", "free", house.now)
+
+
+def statements_for(house: House, path: str) -> tuple[int, str]:
+    """How many statements of SQL a page takes, and what is read on it."""
+    asked: list[object] = []
+
+    def count(*statement: object) -> None:
+        asked.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        page = text(house.get(path).text)
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+    return len(asked), page
 
 
 def test_a_run_that_goes_on_is_shown_on_both_pages(house: House) -> None:
@@ -136,6 +153,20 @@ def test_projects_are_listed_and_one_is_chosen(house: House) -> None:
     assert house.post("/new", page="/new", name="theirs", interval="600", gracePeriod="30").status_code == 303
     assert "theirs" in house.get("/").text
     assert house.post("/projects/prj_nobody/show", page="/projects").status_code == 404
+
+
+def test_the_page_of_projects_counts_their_monitors_in_one_statement(house: House) -> None:
+    house.monitor("kept")
+    gone = house.monitor("deleted")
+    with house.control.begin() as connection:
+        actions.delete_monitor(connection, gone, BASE, house.now)
+    few, page = statements_for(house, "/projects")
+    assert "as many pings as come 1 " in page
+    with house.control.begin() as connection:
+        for n in range(20):
+            projects.create(connection, f"team {n}", "free", house.now)
+    many, page = statements_for(house, "/projects")
+    assert (many, page.count(" 0 of 50 ")) == (few, 20)
 
 
 def test_a_link_to_a_monitor_works_whichever_project_is_shown(house: House) -> None:

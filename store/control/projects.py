@@ -8,10 +8,11 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from store.control import monitors
 from store.control.tables import api_keys, projects
+from store.control.tables import monitors as watched
 from store.model import ApiKey, Ns, Project, new_id
 
 _PING_KEY = string.ascii_lowercase + string.digits
@@ -40,6 +41,12 @@ def get(connection: Connection, project_id: str) -> Project | None:
 def find(connection: Connection) -> list[Project]:
     """All projects, the oldest first."""
     return [Project(**row) for row in connection.execute(select(projects).order_by(projects.c.created_at, projects.c.id)).mappings()]
+
+
+def monitor_counts(connection: Connection) -> dict[str, int]:
+    """How many monitors each project has, by its id; those without any are left out."""
+    each = select(watched.c.project_id, func.count()).where(watched.c.deleted_at.is_(None)).group_by(watched.c.project_id)
+    return dict(connection.execute(each).all())
 
 
 def named(connection: Connection, name: str) -> list[Project]:
