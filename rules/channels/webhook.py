@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 from urllib3 import HTTPHeaderDict
@@ -122,9 +123,11 @@ def _url_error(url: object) -> str | None:
     if not isinstance(url, str) or not url or len(url) > LENGTH_LIMIT or not url.isprintable() or " " in url:
         return f"{url!r:.100} is no URL to send to; {accepted}, in at most {LENGTH_LIMIT:,} characters without spaces"
     try:
+        # urllib3 would write such a host in ASCII or refuse it, by whether some other program has brought it the package `idna`.
+        (urlsplit(url).hostname or "").encode("ascii")
         parts = parse_url(url)
-        (parts.host or "").strip("[]").encode("idna")
-    except (LocationParseError, UnicodeError):
+        (parts.host or "").strip("[]").encode("idna")  # its labels have a length
+    except (LocationParseError, ValueError):
         return f"{url!r:.100} cannot be read as a URL; {accepted}, other than ASCII in its xn-- form"
     if parts.scheme not in ("http", "https") or not parts.host:
         return f"{url!r:.100} is no URL to send to; {accepted}"
