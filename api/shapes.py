@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
-from store.instant import from_iso, iso
+from store.instant import exact_iso, from_iso, iso
 from store.model import Ns
 
 _EXACT = 2.0**53  # beyond, neighbouring whole numbers share a float: digits would pretend to know which one it was
@@ -40,6 +40,13 @@ class Instant(fields.Field[Ns]):
         if not 0 <= at <= _LATEST:
             raise ValidationError(f"{value!r} is outside the years 1970 to 2262")
         return at
+
+
+class ExactInstant(Instant):
+    """An instant with nine digits behind the second where it is not a whole millisecond."""
+
+    def _serialize(self, value: Ns | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return None if value is None else exact_iso(value)
 
 
 class Value(fields.Field[float | str]):

@@ -59,6 +59,28 @@ def test_the_newest_pings_come_first_in_pages(api: Api) -> None:
     assert older.headers["X-Total-Count"] == "2"
 
 
+@pytest.mark.parametrize("limit", [1, 7, 100])
+def test_paging_by_the_time_of_the_last_ping_meets_each_ping_once(api: Api, limit: int) -> None:
+    monitor, path = (made := api.me.monitor()), f"/api/monitors/{made['id']}/pings"
+    gaps = [1_000, 1_001, 250_000, 999_000, 5_000_000]  # most milliseconds have several, some have one
+    stamps = [START + n // 5 * 6_251_001 + sum(gaps[: n % 5]) for n in range(200)]
+    api.pings(monitor, *(Ping(at, monitor["id"], numbers={"n": float(n)}) for n, at in enumerate(stamps)))
+    pages = [api.me.get(f"{path}?limit={limit}")]
+    while pages[-1]:
+        pages.append(api.me.get(f"{path}?limit={limit}&before={pages[-1][-1]['at']}"))
+    assert [ping["metrics"]["n"] for page in pages for ping in page] == list(range(199, -1, -1))
+    assert {len(page) for page in pages[: 200 // limit]} == {limit}
+
+
+def test_times_have_more_digits_only_where_an_older_ping_came_in_the_same_millisecond(api: Api) -> None:
+    monitor, path = (made := api.me.monitor()), f"/api/monitors/{made['id']}/pings"
+    stamps = [START + 5_000, START + 6_001, START + 999_999, START + 1_000_000, START + 2_500_000]
+    api.points.write([Ping(at, monitor["id"]) for at in stamps])
+    shown = ["20.002Z", "20.001Z", "20.000999999Z", "20.000006001Z", "20.000Z"]
+    assert [ping["at"] for ping in api.me.get(path)] == [f"2023-11-14T22:13:{second}" for second in shown]
+    assert [ping["at"] for n in range(5) for ping in api.me.get(f"{path}?limit=1&offset={n}")] == [f"2023-11-14T22:13:{s}" for s in shown]
+
+
 @pytest.mark.parametrize(
     "before", ["yesterday", "", "1700000000", "1969-12-31T23:59:59Z", "2263-01-01T00:00:00Z", "0001-01-01T00:00:00%2B14:00"]
 )
