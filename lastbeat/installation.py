@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from config.settings import Settings
+from ingest.gate import Gate
 from lastbeat import clock
 from lastbeat.places import Places
 from store.control import Control, projects
@@ -90,13 +91,16 @@ def prepare(settings: Settings, now: Ns) -> Welcome:
     places.make()
     migrate(control_path(settings))
     secret_key(places)
+    Gate(places.gate).close()  # made here, since of several workers that make it at once some would go without
     control = open_control(settings)
     try:
         with control.begin() as connection:
             first = values.get(connection, values.DEFAULT_PROJECT) is None
             if first:
                 values.put(connection, values.DEFAULT_PROJECT, projects.create(connection, "default", "unlimited", now).id)
-            values.put(connection, values.BASE_URL, settings.base_url)  # commands beside the server do not know its flags
+            # Commands beside the server do not know its flags.
+            values.put(connection, values.BASE_URL, settings.base_url)
+            values.put_plans(connection, settings.plans)
             project_id = values.get(connection, values.DEFAULT_PROJECT)
             assert project_id is not None
             key = projects.new_key() if first and settings.api_key is None else None

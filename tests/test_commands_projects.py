@@ -8,7 +8,10 @@ import pytest
 from program import BASE_URL, Program, installed
 from serving import Reply, Server
 from sqlalchemy import Table, func, select
+from world import START
 
+from config.settings import load
+from lastbeat.installation import prepare
 from store.control import monitors
 from store.control.tables import api_keys, channels, incidents, projects
 from store.model import Incident
@@ -55,6 +58,20 @@ def test_plans_of_ones_own_come_from_the_same_file_as_the_servers(program: Progr
     (tmp_path / "plans.yml").write_text("hobby: {ping_seconds: 300, monitors: 20}\n")
     program.environ["LASTBEAT_PLANS"] = str(tmp_path / "plans.yml")
     assert "on the plan hobby: one ping in 5 min, 20 monitors.\n" in program.run("project", "create", "Garden", "--plan", "hobby")
+
+
+def test_plans_are_those_of_the_server_as_it_was_last_started(program: Program, tmp_path: Path) -> None:
+    file = tmp_path / "plans.yml"
+    file.write_text("hobby: {ping_seconds: 300, monitors: 20}\nfree: {monitors: 7}\n")
+    prepare(load({"data_dir": str(program.data), "plans": str(file)}, {}), START)
+    assert "on the plan hobby: one ping in 5 min, 20 monitors.\n" in program.run("project", "create", "Garden", "--plan", "hobby")
+    assert "on the plan free: any number of pings, 7 monitors.\n" in program.run("project", "plan", "Garden", "free")
+    file.write_text("garden: {monitors: 3}\n")
+    program.environ["LASTBEAT_PLANS"] = str(file)
+    assert "on the plan garden: any number of pings, 3 monitors.\n" in program.run("project", "plan", "Garden", "garden")
+    del program.environ["LASTBEAT_PLANS"]
+    prepare(load({"data_dir": str(program.data)}, {}), START)
+    assert "There is no plan 'hobby'." in program.refused("project", "plan", "Garden", "hobby", status=2)
 
 
 def test_a_name_is_given_once(program: Program) -> None:

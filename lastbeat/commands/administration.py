@@ -17,7 +17,7 @@ from marshmallow import Schema, ValidationError
 from sqlalchemy import Connection
 
 from api.errors import flat
-from config.settings import Settings
+from config.plans import shipped
 from lastbeat.commands.options import settings_of
 from lastbeat.installation import found_control
 from rules.actions import Refused
@@ -61,11 +61,14 @@ def unasked(command: Command) -> Command:
 
 @dataclass(frozen=True, slots=True)
 class Administration:
-    """An installation as its administrator sees it. `base_url`: by which jobs reach its server, without a slash at its end."""
+    """An installation as its administrator sees it. `base_url`: by which jobs reach its server, without a slash at its end.
 
-    settings: Settings
+    `plans`: what projects may do, by the plan's name.
+    """
+
     control: Control
     base_url: str
+    plans: Mapping[str, Plan]
 
     def default_id(self, connection: Connection) -> str:
         """The id of the default project."""
@@ -90,7 +93,7 @@ class Administration:
         return candidates[0]
 
     def plan(self, project: Project) -> Plan:
-        return plan_of(self.settings.plans, project)
+        return plan_of(self.plans, project)
 
     def monitor(self, connection: Connection, monitor_id: str) -> Watched:
         """The monitor of that id, whichever project it belongs to; ends the command where there is none."""
@@ -115,9 +118,11 @@ def administration(data_dir: str | None) -> Iterator[Administration]:
     loaded = settings_of({"data_dir": data_dir})
     with found_control(loaded) as control:
         with control.read() as connection:
-            base_url = settings.get(connection, settings.BASE_URL)
+            base_url, plans = settings.get(connection, settings.BASE_URL), settings.plans(connection)
+        # A file that is named here is newer than what the server has read of it; where none is, the server's may have come by a flag.
+        known = loaded.plans if loaded.plans != shipped() else plans or loaded.plans
         try:
-            yield Administration(loaded, control, base_url or loaded.base_url)
+            yield Administration(control, base_url or loaded.base_url, known)
         except Refused as error:
             raise click.ClickException(sentence(str(error))) from None
 

@@ -27,8 +27,8 @@ def group() -> None:
     A project for another team, and a key for its scripts:
       lastbeat project create "Team Blue" --plan pro
 
-    PROJECT is an id or a name. Everything works beside a running server. Plans of your own are those of the file that LASTBEAT_PLANS
-    names, here as in the server.
+    PROJECT is an id or a name. Everything works beside a running server. Plans are those that the server was last started with, or those
+    of the file that LASTBEAT_PLANS names here.
     """
 
 
@@ -44,7 +44,7 @@ def create(name: str, asked: str, as_json: bool, data_dir: str | None) -> None:
       lastbeat project create "Team Blue" --plan pro
     """
     with administration(data_dir) as lastbeat:
-        plan = _plan(lastbeat.settings.plans, asked)
+        plan = _plan(lastbeat.plans, asked)
         key, now = projects.new_key(), clock.now()
         with lastbeat.control.begin() as connection:
             _refuse_taken(connection, name)
@@ -121,7 +121,7 @@ def change_plan(asked: str, name: str, data_dir: str | None) -> None:
     Monitors that ping more often than the plan allows are named: they stay, and those of their pings that come too early are refused.
     """
     with administration(data_dir) as lastbeat, lastbeat.control.begin() as connection:
-        plan = _plan(lastbeat.settings.plans, name)
+        plan = _plan(lastbeat.plans, name)
         project = lastbeat.project(connection, asked)
         projects.change(connection, project.id, plan=plan.name)
         number, too_often = monitors.count(connection, project.id), _too_often(lastbeat, connection, project, plan)
