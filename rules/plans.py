@@ -34,8 +34,9 @@ def too_often(plan: Plan, schedule: Schedule, now: Ns) -> str | None:
         found = _shortest(schedule, now) if plan.ping_seconds > 60 else 60
     if found >= plan.ping_seconds:
         return None
-    what = "the interval" if schedule.cron is None else f"the shortest time between two slots of {schedule.cron!r}"
-    return f"{what} is {found:g} s, and the plan {plan.name!r} allows one ping in {plan.ping_seconds:g} s"
+    # Without a subject: the API and the form say it of the field.
+    what = f"every {found:g} s" if schedule.cron is None else f"{schedule.cron!r} has slots {found:g} s apart, which"
+    return f"{what} is too often: the plan {plan.name!r} allows one ping in {plan.ping_seconds:g} s"
 
 
 def full(plan: Plan, monitors: int) -> str | None:

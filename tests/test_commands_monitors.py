@@ -79,7 +79,7 @@ def test_a_plan_limits_what_is_made_here_as_it_does_in_the_api(program: Program,
     (tmp_path / "plans.yml").write_text("tiny: {ping_seconds: 300, monitors: 1}\n")
     program.environ["LASTBEAT_PLANS"] = str(tmp_path / "plans.yml")
     program.run("project", "create", "small", "--plan", "tiny")
-    sentence = "The interval is 60 s, and the plan 'tiny' allows one ping in 300 s."
+    sentence = "Every 60 s is too often: the plan 'tiny' allows one ping in 300 s."
     assert program.refused("monitor", "create", "job", "--interval", "60", "--project", "small") == sentence
     assert program.json("monitor", "create", "job", "--project", "small")["interval"] == 300
     full = "The plan 'tiny' allows 1 monitors, and the project has 1; delete one, or choose another plan."

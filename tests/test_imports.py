@@ -75,9 +75,9 @@ def test_what_is_here_already_takes_no_room_in_the_plan() -> None:
 @pytest.mark.parametrize(
     ("one", "why"),
     [
-        (found("t", interval=60), "the interval is 60 s, and the plan 'free' allows one ping in 600 s"),
+        (found("t", interval=60), "every 60 s is too often: the plan 'free' allows one ping in 600 s"),
         (found("t", interval=None, schedule="*/5 * * * *"), "interval: Field may not be null"),
-        (found("t", schedule="*/5 * * * *"), "the shortest time between two slots of '*/5 * * * *' is 300 s, and"),
+        (found("t", schedule="*/5 * * * *"), "'*/5 * * * *' has slots 300 s apart, which is too often"),
         (found("t", tags=["x" * 101, "y" * 101]), "tags: Length must be between 1 and 100"),
         (found("t", slug="No Slug"), "slug: a slug is 1 to 100 of a-z, 0-9, - and _"),
     ],
@@ -179,7 +179,7 @@ def test_monitors_go_into_the_project_that_is_asked_for_within_its_plan(home: Ho
     there.checks[1]["timeout"] = 300
     out = home.take("healthchecks", "--api-key", HC_KEY, there.url, "--project", "other", "--apply")
     assert (out.exit_code, list(home.there()), list(home.there(other))) == (1, [], [NIGHTLY])
-    assert "the interval is 300 s, and the plan 'free' allows one ping in 600 s." in words(out.output)
+    assert "every 300 s is too often: the plan 'free' allows one ping in 600 s." in words(out.output)
     out = home.take("healthchecks", "--api-key", HC_KEY, there.url)
     assert (out.exit_code, "its token belongs to a monitor of another project here." in words(out.output)) == (1, True)
 

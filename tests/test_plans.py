@@ -128,10 +128,13 @@ def test_the_api_lists_the_plans(api: Api) -> None:
 def test_an_interval_below_the_plans_is_refused_and_the_default_is_raised(api: Api) -> None:
     free = api.project("free", plan="free")
     refused = free.post("/api/monitors", {"name": "fast", "interval": 60}, 422)
-    assert refused["fields"] == {"interval": ["the interval is 60 s, and the plan 'free' allows one ping in 600 s"]}
+    assert refused["fields"] == {"interval": ["every 60 s is too often: the plan 'free' allows one ping in 600 s"]}
+    assert refused["error"] == "interval: every 60 s is too often: the plan 'free' allows one ping in 600 s"
     made = free.post("/api/monitors", {"name": "default"})
     assert made["interval"] == 600
-    assert free.post("/api/monitors", {"name": "cron", "schedule": "*/5 * * * *"}, 422)["fields"].keys() == {"schedule"}
+    assert free.post("/api/monitors", {"name": "cron", "schedule": "*/5 * * * *"}, 422)["fields"] == {
+        "schedule": ["'*/5 * * * *' has slots 300 s apart, which is too often: the plan 'free' allows one ping in 600 s"]
+    }
     path = f"/api/monitors/{made['id']}"
     assert free.patch(path, {"interval": 599}, 422)["fields"].keys() == {"interval"}
     assert free.patch(path, {"interval": 601})["interval"] == 601
