@@ -53,7 +53,7 @@ class Places:
 
     @property
     def gate(self) -> Path:
-        """When each monitor of a limited plan may be pinged again."""
+        """When each monitor of a limited plan was last pinged, and how many pings were refused."""
         return self.root / "gate.db"
 
     @property

@@ -32,6 +32,7 @@ from store.inbox import lock_path, marks
 from store.journal import Journal
 from store.lock import FileLock
 from store.mark import read_mark
+from store.model import SECOND
 from store.points import Points
 from store.prune import Prune
 
@@ -60,6 +61,7 @@ def run(settings: Settings, slot: int, listener: socket.socket) -> None:
     registry = Registry(control, lookups, clock, settings.plans, Provision(control, settings.plans, clock))
     gate = Gate(places.gate)
     pings = PingEndpoint(registry, committer, gate, lambda error: explained(error, places.journals))
+    longest = round(max(plan.ping_seconds for plan in settings.plans.values()) * SECOND)
     prune = Prune(control, journal, slot)
     listening = Listening(places.journals, slot, committer)
     listening.step(clock())  # what was missed is on record before the first ping
@@ -70,7 +72,7 @@ def run(settings: Settings, slot: int, listener: socket.socket) -> None:
     steps = [
         Step("listening", listening.step, EVERY),
         Step("registry", registry.step, 0.5),
-        Step("gate", gate.step, 60.0),
+        Step("gate", lambda now: gate.step(now, longest), 60.0),
         Step("prune", lambda now: bool(journal_thread.apply(prune.step, (now,))), 1.0),
     ]
     background = [gevent.spawn(drive, [step], clock, stop) for step in steps]

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import multiprocessing
+import sqlite3
+import time
 from collections.abc import Iterator
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest import gate as gate_module
 from ingest.gate import Gate
 from store.model import KINDS, SECOND, Kind, Ns
 
@@ -68,6 +72,27 @@ def test_over_time_no_ping_more_is_let_in_than_there_are_pauses(tmp_path_factory
             assert last - first >= more * 10 - 1 - 1e-6
 
 
+@pytest.mark.parametrize(("before", "after", "taken"), [(600, 30, [27, 57, 594.9]), (30, 600, [595]), (600, 1, [1, 26.9, 57, 60, 594.9])])
+def test_another_plan_counts_from_the_next_ping_on(gate: Gate, before: int, after: int, taken: list[float]) -> None:
+    gate.admit("mon_1", "success", before * SECOND, NOW)
+    pause = after * SECOND
+    assert gate.admit("mon_1", "success", pause, NOW) == pause - min(pause // 10, 5 * SECOND)
+    assert admitted(gate, 1, 26.9, 27, 57, 60, 594.9, 595, pause=pause) == taken
+
+
+@pytest.mark.parametrize("pause", [TEN, 600 * SECOND])
+def test_a_clock_that_was_put_back_keeps_nobody_out(gate: Gate, pause: Ns) -> None:
+    admitted(gate, 86_400, pause=pause)
+    assert admitted(gate, 0, 1, pause=pause) == [0]
+    assert gate.admit("mon_1", "success", pause, at(2)) == pause - min(pause // 10, 5 * SECOND) - 2 * SECOND
+
+
+def test_a_clock_that_is_tuned_lets_nobody_in_early(gate: Gate) -> None:
+    admitted(gate, 2)
+    assert gate.admit("mon_1", "success", TEN, at(0)) == 11 * SECOND
+    assert admitted(gate, 1, 9, 11) == [11]
+
+
 def test_kinds_and_monitors_are_apart(gate: Gate) -> None:
     assert [gate.admit("mon_1", kind, TEN, NOW) for kind in KINDS] == [0] * 4
     assert gate.admit("mon_2", "success", TEN, NOW) == 0
@@ -91,6 +116,7 @@ def test_a_restart_lets_nobody_in_early(tmp_path: Path) -> None:
 
 
 def _hammer(path: Path, taken: multiprocessing.Queue[int]) -> None:
+    pytest.MonkeyPatch().setattr(gate_module, "_PATIENCE", 10)  # nobody else is as persistent as these, and this is about places
     gate = Gate(path)
     taken.put(sum(gate.admit(f"mon_{n}", "success", TEN, NOW) == 0 for n in range(3_000)))
     gate.close()
@@ -107,25 +133,71 @@ def test_of_several_workers_no_two_take_the_same_place(tmp_path: Path) -> None:
     assert sum(taken.get(timeout=5) for _ in workers) == 3_000
 
 
+def _open_at_once(folder: Path, rounds: int, together: Barrier, taken: multiprocessing.Queue[int]) -> None:
+    for n in range(rounds):
+        together.wait(30)
+        gate = Gate(folder / f"{n}.db")
+        taken.put(gate.admit("mon_1", "success", TEN, NOW) == 0)
+        gate.close()
+
+
+def test_of_several_workers_that_make_the_file_at_once_one_takes_the_place(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    taken: multiprocessing.Queue[int] = context.Queue()
+    rounds, together = 40, context.Barrier(4)
+    workers = [context.Process(target=_open_at_once, args=(tmp_path, rounds, together, taken)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    found = [taken.get(timeout=30) for _ in range(4 * rounds)]
+    for worker in workers:
+        worker.join(60)
+    assert sum(found) == rounds
+
+
+def test_a_file_that_another_holds_is_waited_for_once_in_a_while_and_lets_everybody_in(
+    tmp_path: Path, gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    admitted(gate, 0)
+    other = sqlite3.connect(tmp_path / "gate.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    began = time.perf_counter()
+    assert admitted(gate, *range(1, 5)) == [1, 2, 3, 4]
+    gate.take_back("mon_1", "success", TEN)
+    assert time.perf_counter() - began < 0.5
+    assert admitted(gate, 6.5) == [6.5]  # asked again, and still in vain
+    assert caplog.text.count("the plans' limits cannot be kept") == 1
+    other.close()
+    assert admitted(gate, 9, 12, 20, 21) == [9, 12, 21]
+    assert gate.refusals("mon_1") == (1, at(20))
+
+
+def test_a_clock_that_was_put_back_does_not_prolong_the_time_without_a_limit(tmp_path: Path) -> None:
+    gate = Gate(tmp_path / "later" / "gate.db")
+    assert admitted(gate, 3_600) == [3_600]
+    (tmp_path / "later").mkdir()
+    assert admitted(gate, 0, 1) == [0]
+    gate.close()
+
+
 def test_what_was_refused_is_told_for_three_days(gate: Gate) -> None:
     assert gate.refusals("mon_1") is None
     admitted(gate, 0, 1, 2, 10)
     assert gate.refusals("mon_1") == (2, at(2))
     assert gate.refusals("mon_2") is None
-    gate.step(at(3 * 86_400))
+    gate.step(at(3 * 86_400), TEN)
     assert gate.refusals("mon_1") == (2, at(2))
-    gate.step(at(3 * 86_400 + 3))
+    gate.step(at(3 * 86_400 + 3), TEN)
     assert gate.refusals("mon_1") is None
 
 
 def test_what_may_be_pinged_again_is_forgotten(gate: Gate, tmp_path: Path) -> None:
-    import sqlite3
-
     gate.admit("mon_old", "success", TEN, NOW)
     gate.admit("mon_new", "success", TEN, at(60))
-    assert gate.step(at(61)) is False
+    assert gate.step(at(61), 62 * SECOND) is False
+    assert gate.admit("mon_old", "success", 600 * SECOND, at(61)) > 0, "kept for the plan with the longest pause"
+    assert gate.step(at(61), 60 * SECOND) is False
     database = sqlite3.connect(tmp_path / "gate.db")
-    assert database.execute("SELECT monitor FROM gate").fetchall() == [("mon_new",)]
+    assert database.execute("SELECT monitor FROM places").fetchall() == [("mon_new",)]
     database.close()
     assert (tmp_path / "gate.db").stat().st_mode & 0o777 == 0o600
 

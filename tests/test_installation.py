@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,11 @@ def test_a_changed_api_key_replaces_the_one_that_was_given_before(tmp_path: Path
     assert _opened(settings, shown) == _opened(settings, second), "a key that was made here is not touched"
     prepare(_settings(tmp_path), 3)
     assert _opened(settings, second) is not None, "without a key nothing is taken away"
+
+
+def test_the_workers_find_a_gate_that_is_made(tmp_path: Path) -> None:
+    prepare(_settings(tmp_path), 1)
+    gate = sqlite3.connect(Places(tmp_path).gate)
+    assert gate.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert gate.execute("SELECT count(*) FROM places").fetchone() == (0,)
+    gate.close()
