@@ -92,6 +92,7 @@ def serve_part(port: int, kind: str, folder: Path) -> None:
     from ingest.endpoint import PingEndpoint
     from ingest.gate import Gate
     from ingest.http import Server
+    from ingest.making import Making
     from ingest.registry import Registry
     from ingest.stamp import Stamps
     from store.control import Control, monitors, projects
@@ -106,7 +107,7 @@ def serve_part(port: int, kind: str, folder: Path) -> None:
         project = projects.create(connection, "bench", "unlimited", 0)
         monitors.add(connection, Monitor("mon_bench", project.id, "bench", None, (), Schedule(), "bench", 0, 0))
     append: Callable[[Sequence[bytes]], None] = Journal(folder / "0.db", 1 << 34).append if kind == "store" else lambda _: None
-    registry = Registry(control, ThreadPool(1), time.time_ns)
+    registry = Registry(control, ThreadPool(1), time.time_ns, {}, Making(ThreadPool(1), lambda *_: None))
     pings = PingEndpoint(registry, Committer(append, ThreadPool(1), Stamps(time.time_ns, 0)), Gate(folder / "gate.db"))
     Server(socket.create_server(("127.0.0.1", port), backlog=1_024), pings, lambda *_: [], 10_000).serve_forever()
 

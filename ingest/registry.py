@@ -9,7 +9,10 @@ from gevent.threadpool import ThreadPool
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from ingest.answer import Ambiguous
+from ingest.answer import Ambiguous, Unknown
+from ingest.making import Making
+from ingest.payload import KEYS_LIMIT
+from ingest.threads import aside
 from rules.status import shown
 from store.control import Control, metric_keys, monitors, projects
 from store.control.monitors import Watched
@@ -34,9 +37,9 @@ class Known:
     methods: Methods = ""
     pause: Ns = 0
 
-
-def _nobody(ping_key: str, slug: str) -> str | None:
-    return None
+    def has_room(self, keys: set[str]) -> bool:
+        """Whether it may send metrics of these keys too."""
+        return len(self.keys | keys) <= max(KEYS_LIMIT, len(self.keys))
 
 
 class Registry:
@@ -50,17 +53,17 @@ class Registry:
         control: Control,
         threads: ThreadPool,
         clock: Callable[[], Ns],
-        plans: Mapping[str, Plan] | None = None,
-        provide: Callable[[str, str], str | None] = _nobody,
+        plans: Mapping[str, Plan],
+        making: Making,
     ) -> None:
-        """`provide(ping_key, slug)` makes a monitor where there is none, and returns None, or why it does not; called in a thread."""
         self._control = control
         self._threads = threads
         self._clock = clock
-        self._plans = plans or {}
-        self._provide = provide
+        self._plans = plans
+        self._making = making
         self._known: dict[str, Known] = {}
-        self._addresses: dict[str, set[str]] = {}
+        self._addresses: dict[str, set[str]] = {}  # by monitor
+        self._alike: dict[str, set[str]] = {}  # by slug, of all projects
         self._fresh_at: Ns | None = None
         with control.read() as connection:
             self._seen = monitors.newest_version(connection)
@@ -74,45 +77,52 @@ class Registry:
         return f"{ping_key}/{slug}" in self._known
 
     def lookup_slug(self, ping_key: str, slug: str) -> Known | None:
-        """The monitor of this slug in the project of this ping key; None where there is none. Raises Ambiguous where there are more."""
+        """The monitor of this slug in the project of this ping key; None where there is none.
+
+        Raises Unknown where the ping key is nobody's, and Ambiguous where there are more.
+        """
         address = f"{ping_key}/{slug}"
         return self._known.get(address) or self._load(address, lambda connection: _by_slug(connection, ping_key, slug))
 
     def provide(self, ping_key: str, slug: str) -> str | None:
         """Make the monitor that `lookup_slug` did not find; None, or a sentence why it cannot be."""
-        sentence: str | None = self._threads.apply(self._provide, (ping_key, slug))
-        return sentence
+        return self._making(ping_key, slug)
 
     def standing(self, monitor_id: str) -> tuple[str, Ns | None] | None:
         """The status that the monitor shows now, and when it is expected; None where that cannot be read."""
-        standing: tuple[str, Ns | None] | None = self._threads.apply(self._standing, (monitor_id,))
-        return standing
+        return aside(self._threads, self._standing, monitor_id)
 
     def step(self, now: Ns) -> bool:
         """Forget every monitor that was changed or deleted since the last call; after too long without one, forget all."""
         if self._fresh_at is not None and now - self._fresh_at > _TRUST:
             self._known.clear()
             self._addresses.clear()
-        changed, self._seen = self._threads.apply(self._changed_since, (self._seen,))
+            self._alike.clear()
+        changed, self._seen = aside(self._threads, self._changed_since, self._seen)
         self._fresh_at = now
-        for monitor_id in changed:
-            for address in self._addresses.pop(monitor_id, ()):
-                self._known.pop(address, None)
-        if changed:  # one of them may have got a slug that another had alone
-            for address in [address for address in self._known if "/" in address]:
-                del self._known[address]
+        for monitor_id, slug in changed.items():
+            self._forget(monitor_id, slug)
         return False
+
+    def _forget(self, monitor_id: str, slug: str | None) -> None:
+        """Drop the addresses of a monitor, and those of its slug, which another may have had alone until now."""
+        own = self._addresses.pop(monitor_id, set())
+        slugs = {_slug_of(address) for address in own} | {slug or ""}
+        for address in own.union(*(self._alike.pop(slug, ()) for slug in slugs)):
+            self._known.pop(address, None)
 
     def _load(self, address: str, find: Callable[[Connection], list[Watched]]) -> Known | None:
         seen = self._seen
-        found: list[Known] = self._threads.apply(self._read, (find,))
-        if len(found) > 1:  # raised here: an error in the pool's thread would be printed
+        found = aside(self._threads, self._read, find)
+        if len(found) > 1:
             raise Ambiguous
         known = found[0] if found else None
         # A refresh that ran meanwhile may have been about this very monitor: what was read is good for once only.
         if known is not None and seen == self._seen:
             known = self._known.setdefault(address, known)
             self._addresses.setdefault(known.id, set()).add(address)
+            if slug := _slug_of(address):
+                self._alike.setdefault(slug, set()).add(address)
         return known
 
     def _read(self, find: Callable[[Connection], list[Watched]]) -> list[Known]:
@@ -134,9 +144,9 @@ class Registry:
             return None
         return None if found is None else (shown(found.beat, self._clock()), found.beat.expected_at)
 
-    def _changed_since(self, version: int) -> tuple[list[str], int]:
+    def _changed_since(self, version: int) -> tuple[dict[str, str | None], int]:
         with self._control.read() as connection:
-            return monitors.changed_since(connection, version)
+            return monitors.slugs_changed_since(connection, version)
 
 
 def _all(found: Watched | None) -> list[Watched]:
@@ -145,4 +155,11 @@ def _all(found: Watched | None) -> list[Watched]:
 
 def _by_slug(connection: Connection, ping_key: str, slug: str) -> list[Watched]:
     project = projects.by_ping_key(connection, ping_key)
-    return [] if project is None else monitors.by_slug(connection, project.id, slug)
+    if project is None:
+        raise Unknown
+    return monitors.by_slug(connection, project.id, slug)
+
+
+def _slug_of(address: str) -> str:
+    """Empty where it is a token."""
+    return address.partition("/")[2]

@@ -19,6 +19,7 @@ from ingest.endpoint import PingEndpoint
 from ingest.gate import Gate
 from ingest.http import Application, Front, Server
 from ingest.listening import EVERY, Listening, missed
+from ingest.making import Making
 from ingest.registry import Registry
 from ingest.stamp import Stamps
 from ingest.trouble import explained
@@ -57,8 +58,9 @@ def run(settings: Settings, slot: int, listener: socket.socket) -> None:
     points = open_points(settings)
     # Threads of their own: however many pages are slow, a ping never waits for one.
     journal_thread, lookups, threads = ThreadPool(1), ThreadPool(2), ThreadPool(_THREADS)
+    making = Making(ThreadPool(1), Provision(control, settings.plans, clock))
     committer = Committer(journal.append, journal_thread, Stamps(clock, slot, after=newest), missed(places.journals, slot, clock(), judged))
-    registry = Registry(control, lookups, clock, settings.plans, Provision(control, settings.plans, clock))
+    registry = Registry(control, lookups, clock, settings.plans, making)
     gate = Gate(places.gate)
     pings = PingEndpoint(registry, committer, gate, lambda error: explained(error, places.journals))
     longest = round(max(plan.ping_seconds for plan in settings.plans.values()) * SECOND)

@@ -17,6 +17,7 @@ from ingest.commit import Committer
 from ingest.endpoint import PingEndpoint
 from ingest.gate import Gate
 from ingest.http import Application, Front, Server
+from ingest.making import Making
 from ingest.registry import Registry
 from ingest.stamp import Stamps
 from lastbeat.provision import Provision
@@ -65,8 +66,8 @@ class Site:
         self.committer = Committer(self.world.journals[0].append, ThreadPool(1), Stamps(lambda: self.now, 0))
         self.gate = Gate(root / "gate.db")
         threads = ThreadPool(2)
-        provide = Provision(self.world.control, PLANS, lambda: self.now)
-        self.registry = Registry(self.world.control, threads, lambda: self.now, PLANS, provide)
+        making = Making(ThreadPool(1), Provision(self.world.control, PLANS, lambda: self.now))
+        self.registry = Registry(self.world.control, ThreadPool(2), lambda: self.now, PLANS, making)
         self.pings = PingEndpoint(self.registry, self.committer, self.gate)
         listener = socket.create_server(("127.0.0.1", 0))
         self.address = listener.getsockname()

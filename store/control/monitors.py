@@ -148,8 +148,14 @@ def count_by_status(connection: Connection, project_id: str | None, now: Ns) -> 
 
 def changed_since(connection: Connection, version: int) -> tuple[list[str], int]:
     """Ids of monitors changed or deleted after `version`, and the version that is now seen."""
-    rows = connection.execute(select(monitors.c.id, monitors.c.version).where(monitors.c.version > version)).all()
-    return [row.id for row in rows], max((row.version for row in rows), default=version)
+    slugs, seen = slugs_changed_since(connection, version)
+    return list(slugs), seen
+
+
+def slugs_changed_since(connection: Connection, version: int) -> tuple[dict[str, str | None], int]:
+    """As `changed_since`, each id with the slug that the monitor has now."""
+    rows = connection.execute(select(monitors.c.id, monitors.c.slug, monitors.c.version).where(monitors.c.version > version)).all()
+    return {row.id: row.slug for row in rows}, max((row.version for row in rows), default=version)
 
 
 def newest_version(connection: Connection) -> int:
@@ -196,8 +202,9 @@ def _of(row: Sequence[Any]) -> Watched:
     id_, project_id, name, slug, tags, token, created_at, updated_at, methods, *others = row
     schedule = Schedule(*others[: len(_SCHEDULE)])
     monitor = Monitor(id_, project_id, name, slug, tuple(tags), schedule, token, created_at, updated_at, methods)
-    *beat, runs = others[len(_SCHEDULE) :]
-    return Watched(monitor, Beat(*beat, runs=tuple(Run(*run) for run in runs) if runs else ()))
+    beat = others[len(_SCHEDULE) :]
+    beat[-1] = tuple(Run(*run) for run in beat[-1] or ())
+    return Watched(monitor, Beat(*beat))
 
 
 def _shows(status: ShownStatus, now: Ns) -> ColumnElement[bool]:
