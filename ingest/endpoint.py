@@ -70,9 +70,13 @@ class PingEndpoint:
             wait = self._gate.admit(known.id, kind, known.pause, self._committer.now())
             if wait:
                 raise Limited(-(-wait // SECOND))
+        # Before the commit: pings that wait for it together bring no more keys than there is room for.
+        fresh = visit.payload.keys() - known.keys
+        known.keys |= fresh
         try:
             at = self._committer.commit(lambda at: _ping(at, visit, request))
         except (JournalFull, sqlite3.Error, OSError) as error:
+            known.keys -= fresh
             if known.pause:
                 self._gate.take_back(known.id, kind, known.pause)
             raise Unstored(self._explained(error)) from None

@@ -47,6 +47,7 @@ _PLAIN = re.compile(
     rb"(GET|HEAD|POST|PUT) (/(?:ping|api/push)/[!-$&->@-~]*)(?:\?([!-~]*))? HTTP/1\.1\r\n"
     rb"((?:" + NAME.encode() + rb":[^\r\n\x00]*\r\n)*)\r\n"
 )
+_BEYOND_ASCII = re.compile(r"[\x80-\xff]")
 _PART = "the body of the request did not arrive whole; nothing was recorded"
 _UNUSUAL = ("transfer-encoding", "expect", "upgrade")
 _REASONS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
@@ -117,10 +118,12 @@ class Handler(WSGIHandler):
 
     def read_request(self, raw_requestline: str) -> Any:
         check_first_line(raw_requestline)
-        if not raw_requestline.startswith("HEAD "):
-            return super().read_request(raw_requestline)
+        # As Latin-1, which pywsgi takes them for, UTF-8's bytes are other letters, and some of them spaces.
+        line = _BEYOND_ASCII.sub(lambda match: f"%{ord(match[0]):02X}", raw_requestline)
+        if not line.startswith("HEAD "):
+            return super().read_request(line)
         # pywsgi refuses a HEAD that has a body, but a ping is a heartbeat whatever its body.
-        read = super().read_request(raw_requestline.replace("HEAD", "GET", 1))
+        read = super().read_request(line.replace("HEAD", "GET", 1))
         self.command = "HEAD"
         return read
 

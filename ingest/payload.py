@@ -16,6 +16,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from store.measured import MEASURED
+
 MAX_BODY: Final = 1 << 20
 METRICS_LIMIT: Final = 1_024
 LOG_LIMIT: Final = 10_000
@@ -37,6 +39,10 @@ class Payload(msgspec.Struct, frozen=True):
     texts: dict[str, str] = {}
     log: str | None = None
     problem: Problem | None = None
+
+    def keys(self) -> set[str]:
+        """The keys of its metrics."""
+        return {*self.numbers, *self.texts}
 
 
 NOTHING: Final = Payload()
@@ -76,12 +82,14 @@ def from_query(pairs: Sequence[str]) -> Payload:
 def together(body: Payload, query: Payload) -> Payload:
     """What the body and the query of one ping bring. Either's problem refuses the metrics of both; the log stays."""
     problem = body.problem or query.problem
-    twice = next((key for key in query.numbers if key in body.numbers or key in body.texts), None)
+    # `lastbeat exec` measures every command; a command that prints these numbers has measured for itself.
+    added = {key: number for key, number in query.numbers.items() if key not in MEASURED or key not in body.numbers}
+    twice = next((key for key in added if key in body.numbers or key in body.texts), None)
     if problem is None and twice is not None:
         problem = Problem(400, f"the key {_shown(twice)} comes twice, in the body and in the query; send each key once")
     if problem is not None:
         return Payload(log=body.log, problem=problem)
-    return Payload(body.numbers | query.numbers, body.texts, body.log)
+    return Payload(body.numbers | added, body.texts, body.log)
 
 
 def milliseconds(literal: str) -> Payload:
@@ -103,6 +111,13 @@ def kept(text: str) -> str | None:
 def too_large(size: int) -> Payload:
     """The answer to a body of `size` bytes that nobody needs to read: over `MAX_BODY`, whatever its type."""
     return _refused(f"the body has {size:,} bytes; at most {MAX_BODY:,} are accepted", status=413)
+
+
+def kept_body(refused: Payload, body: bytes, content_type: str) -> Payload:
+    """What is `refused`, with its body as log unless that was sent as metrics: a command may print JSON without knowing that it is read."""
+    if refused.log is not None or _is_json(content_type) or not body or body.isspace():
+        return refused
+    return Payload(log=_log(body), problem=refused.problem)
 
 
 def too_many_keys(limit: int = KEYS_LIMIT) -> Problem:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from ingest import payload
 from ingest.answer import Ambiguous, Answer, Limited, Malformed, NoRoom, Refusal, Request, Unknown, json, text
 from ingest.registry import Known, Registry
-from ingest.signal import SUCCESS, Query, Signal, creates, query, signal
+from ingest.signal import LOG, SUCCESS, Query, Signal, creates, query, signal
 from rules.schedule import expected_after
 from store.instant import iso
 from store.model import Ns
@@ -20,10 +20,11 @@ _SLUG: Final = re.compile(r"[-a-zA-Z0-9_]{1,100}")
 
 
 class Found(NamedTuple):
-    """The monitor that is pinged, and the last word of the URL. `created`: it was made for this ping."""
+    """The monitor that is pinged, and what the URL says to it. `created`: it was made for this ping."""
 
     known: Known
-    word: str | None = None
+    signal: Signal
+    query: Query
     created: bool = False
 
 
@@ -41,21 +42,28 @@ class Visit(NamedTuple):
 def read(request: Request, registry: Registry) -> Visit:
     """Whose ping it is, and what it says. Raises Refusal."""
     path = request.path[len(PREFIX) :].removesuffix("/")
-    known = registry.lookup(path) if "/" not in path else None
-    found = Found(known) if known is not None else _find(path.split("/"), request.query, registry)
-    said = signal(found.word) if found.word is not None else SUCCESS
-    asked = query(request.query)
-    if found.known.methods and request.method != found.known.methods:
-        note = f"ignored: a {request.method} request, and this monitor takes {found.known.methods} only"
-        return Visit(found.known, Signal("log"), asked.rid, created=found.created, note=note)
-    return Visit(found.known, said, asked.rid, brought(request, asked, found.known), found.created)
+    lone = registry.lookup(path) if "/" not in path else None
+    known, said, asked, created = (
+        Found(lone, SUCCESS, query(request.query)) if lone is not None else _find(path.split("/"), request.query, registry)
+    )
+    note = without_effect(known, request.method)
+    if note is not None:
+        return Visit(known, LOG, asked.rid, created=created, note=note)
+    return Visit(known, said, asked.rid, brought(request, asked, known), created)
+
+
+def without_effect(known: Known, method: str) -> str | None:
+    """Why a ping of this method is kept as log and does nothing; None where it counts."""
+    if not known.methods or method == known.methods:
+        return None
+    return f"ignored: a {method} request, and this monitor takes {known.methods} only"
 
 
 def _find(words: list[str], text: str, registry: Registry) -> Found:
     """The monitor of an URL that is more than a token."""
     match words:
         case [token, word] if not registry.remembers(token, word) and (known := registry.lookup(token)):
-            return Found(known, word)
+            return Found(known, signal(word), query(text))
         case [key, slug] | [key, slug, _]:
             return _by_slug(key, slug, words[2] if len(words) == 3 else None, text, registry)
     raise Unknown
@@ -67,35 +75,34 @@ def _by_slug(key: str, slug: str, word: str | None, text: str, registry: Registr
     if slug != slug.lower():
         raise Malformed("invalid url format: a slug is written in small letters")
     known = registry.lookup_slug(key, slug)
-    if known is not None:
-        return Found(known, word)
-    if not creates(text):
+    if known is None and not creates(text):
         raise Unknown
     # All that can be refused is refused first: a monitor is not made for a ping that is not recorded.
-    signal(word)
-    query(text)
+    said, asked = signal(word), query(text)
+    return Found(known, said, asked) if known is not None else Found(_made(key, slug, registry), said, asked, created=True)
+
+
+def _made(key: str, slug: str, registry: Registry) -> Known:
     sentence = registry.provide(key, slug)
     if sentence is not None:
         raise NoRoom(sentence)
     known = registry.lookup_slug(key, slug)
     if known is None:
         raise Unknown
-    return Found(known, word, created=True)
+    return known
 
 
 def brought(request: Request, asked: Query, known: Known) -> payload.Payload:
     """What body and query bring; metrics are taken whole or not at all."""
     if request.size > payload.MAX_BODY:
         return payload.too_large(request.size)
-    found = payload.read(request.body, request.headers.get("content-type", "")) if request.body else payload.NOTHING
+    content_type = request.headers.get("content-type", "")
+    found = payload.read(request.body, content_type) if request.body else payload.NOTHING
     if asked.metrics:
         found = payload.together(found, payload.from_query(asked.metrics))
-    if found.numbers or found.texts:
-        keys = known.keys.union(found.numbers, found.texts)
-        if len(keys) > max(payload.KEYS_LIMIT, len(known.keys)):
-            return payload.Payload(log=found.log, problem=payload.too_many_keys())
-        known.keys = keys
-    return found
+    if (found.numbers or found.texts) and not known.has_room(found.keys()):
+        found = payload.Payload(log=found.log, problem=payload.too_many_keys())
+    return found if found.problem is None else payload.kept_body(found, request.body, content_type)
 
 
 def recorded(visit: Visit, request: Request, at: Ns, standing: Callable[[str], tuple[str, Ns | None] | None]) -> Answer:

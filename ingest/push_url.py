@@ -9,9 +9,9 @@ from typing import Final
 
 from ingest import payload
 from ingest.answer import Answer, Limited, Refusal, Request, Unknown, json
-from ingest.ping_url import Visit
+from ingest.ping_url import Visit, without_effect
 from ingest.registry import Registry
-from ingest.signal import SUCCESS, Signal, fields
+from ingest.signal import LOG, SUCCESS, Signal, fields
 
 PREFIX: Final = "/api/push/"
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -23,6 +23,9 @@ def read(request: Request, registry: Registry) -> Visit:
     known = registry.lookup(token) if "/" not in token else None
     if known is None:
         raise Unknown
+    note = without_effect(known, request.method)
+    if note is not None:
+        return Visit(known, LOG, note=note)
     asked = fields(request.query)
     status, text, took = (asked.get(name, [""])[0] for name in ("status", "msg", "ping"))
     signal = SUCCESS if status.lower() in ("", "up") else Signal("fail")

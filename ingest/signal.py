@@ -22,6 +22,7 @@ class Signal(NamedTuple):
 
 
 SUCCESS: Final = Signal()
+LOG: Final = Signal("log")
 
 
 def signal(word: str | None) -> Signal:

@@ -10,6 +10,8 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
+from store.measured import DURATION as DURATION  # known here to all but the commands that jobs wait for
+
 Ns = int
 SECOND: Final[Ns] = 1_000_000_000
 
@@ -44,9 +46,6 @@ class Ping(msgspec.Struct, frozen=True, array_like=True, tag="p", gc=False):
     rid: str | None = None
     remote_addr: str | None = None
     user_agent: str | None = None
-
-
-DURATION: Final = "duration_s"  # the metric that the duration of a run becomes
 
 
 def timed(ping: Ping, seconds: float) -> Ping:

@@ -5,16 +5,22 @@ otherwise (a paused monitor stays paused, JSON that is no metrics is told so, th
 from __future__ import annotations
 
 import json
+import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 from pinging import Reply, Site
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
+from ingest import making, ping_url
+from ingest.signal import Query, query
 from rules import actions, runs
-from store.control import monitors, projects
+from store.control import Control, monitors, projects
 from store.control.tables import monitors as table
 from store.model import SECOND, Monitor
 
@@ -38,6 +44,11 @@ def _job(site: Site, **fields: Any) -> Monitor:
 def _slug(site: Site, slug: str = "nightly-backup", **fields: Any) -> str:
     site.world.monitor(slug=slug, **fields)
     return f"/ping/{site.ping_key}/{slug}"
+
+
+def _post(site: Site, *keys: int) -> Reply:
+    body = json.dumps({f"k{key}": 1 for key in keys}, separators=(",", ":")).encode()
+    return site.ask("POST", site.path.decode(), body, Content_Type="application/json")
 
 
 def _kinds(site: Site) -> list[tuple[str, int | None]]:
@@ -250,8 +261,6 @@ def test_no_monitor_is_made_for_a_ping_that_is_refused(site: Site, suffix: str) 
 
 
 def test_two_who_ask_for_the_same_monitor_at_once_make_one(site: Site) -> None:
-    import gevent
-
     asked = [gevent.spawn(site.ask, "GET", f"/ping/{site.ping_key}/job?create=1") for _ in range(8)]
     gevent.joinall(asked)
     assert max(reply.get().status for reply in asked) == 201
@@ -337,6 +346,72 @@ def test_where_a_token_is_also_a_ping_key_the_token_goes_first(site: Site) -> No
     assert _kinds(site) == [("start", None)]
 
 
+def test_whoever_waits_for_a_monitor_to_be_made_keeps_no_other_ping_waiting(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(making, "_PATIENCE", 0.3)
+    other = sqlite3.connect(site.world.inboxes.parent / "control.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    asked = [gevent.spawn(site.ask, "GET", f"/ping/{site.ping_key}/job-{n}?create=1") for n in range(12)]
+    gevent.sleep(0.1)
+    began = time.perf_counter()
+    assert site.ask("GET", f"/ping/{UNKNOWN}").status == 404
+    site.registry.step(site.now)
+    assert time.perf_counter() - began < 0.3
+    replies: list[Reply] = [one.get() for one in asked]
+    other.close()
+    assert {(reply.status, reply.headers["retry-after"]) for reply in replies} == {(503, "5")}
+    assert {reply.json["error"].partition(": ")[2] for reply in replies} == {"8 others are being made", "others write to the control store"}
+    assert site.ask("GET", f"/ping/{site.ping_key}/job-0?create=1").status == 201
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("broken", ["read", "begin"])
+def test_a_control_store_that_cannot_be_used_is_our_trouble_and_no_unknown_url(
+    site: Site, broken: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fails(_: object) -> None:
+        raise OperationalError("SELECT", {}, Exception("disk I/O error"))
+
+    url = f"/ping/{site.ping_key}/job"
+    monkeypatch.setattr(Control, broken, fails)
+    replies = [site.ask("GET", f"{url}?create=1")]
+    if broken == "read":
+        replies += [site.ask("GET", url), site.ask("GET", f"/ping/{UNKNOWN}"), site.ask("GET", f"/ping/{UNKNOWN}/start")]
+    assert [(reply.status, reply.headers["retry-after"]) for reply in replies] == [(503, "5")] * len(replies)
+    assert "disk I/O error" in replies[0].text
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_ping_key_of_nobody_costs_two_look_ups_and_makes_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[object] = []
+    read = Control.read
+
+    def counting(control: Control) -> Any:
+        looked.append(control)
+        return read(control)
+
+    monkeypatch.setattr(Control, "read", counting)
+    assert site.ask("GET", "/ping/nobody/job?create=1").status == 404
+    assert len(looked) == 2
+
+
+@pytest.mark.parametrize("path", ["/ping/{uuid}/start", "/ping/{key}/nightly-backup/start", "/ping/{key}/new/start"])
+def test_what_an_url_says_is_understood_once(site: Site, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _job(site)
+    _slug(site)
+    understood: list[str] = []
+
+    def counting(text: str) -> Query:
+        understood.append(text)
+        return query(text)
+
+    monkeypatch.setattr(ping_url, "query", counting)
+    assert site.ask("GET", path.format(uuid=UUID, key=site.ping_key) + f"?create=1&rid={A}").status in (200, 201)
+    assert understood == [f"create=1&rid={A}"]
+    assert [ping.rid for ping in site.stored()] == [A]
+
+
 def test_a_full_project_makes_no_further_monitor_and_says_why(site: Site) -> None:
     site.plan("tiny")
     assert site.ask("GET", f"/ping/{site.ping_key}/one?create=1").status == 201
@@ -379,8 +454,6 @@ def test_json_tells_how_the_monitor_is(site: Site, suffix: str, status: str, exp
 
 
 def test_json_is_told_all_the_same_when_the_standing_cannot_be_read(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sqlalchemy.exc import OperationalError
-
     def fails(*_: Any) -> None:
         raise OperationalError("SELECT", {}, Exception("disk I/O error"))
 
@@ -455,7 +528,54 @@ def test_a_query_with_too_much_in_it_is_refused_and_the_log_is_kept(site: Site) 
     assert site.stored()[0].log == "a log"
 
 
+def test_letters_of_a_query_may_come_as_they_are(site: Site) -> None:
+    for n, name in enumerate(["ä".encode(), "à".encode(), "größe+✓".encode(), b"\xff"]):
+        site.talk(b"GET %s?metric=%s:%d HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % (site.path, name, n))
+    assert [ping.numbers for ping in site.stored()] == [{"ä": 0}, {"à": 1}, {"größe ✓": 2}, {"\ufffd": 3}]
+
+
+@pytest.mark.parametrize("query", ["", "?metric=oops"])
+def test_a_body_whose_metrics_are_refused_is_kept_as_log_unless_it_was_sent_as_metrics(site: Site, query: str) -> None:
+    assert [_post(site, *range(n, n + 50)).status for n in (0, 50)] == [200] * 2
+    body = b'{"another": 1}'
+    for content_type in ("text/plain", "application/json"):
+        reply = site.ping(query, "POST", body, Content_Type=content_type)
+        assert (reply.status, reply.json["metrics"]) == (400, "refused")
+    assert [(ping.log, ping.numbers) for ping in site.stored()[2:]] == [(body.decode(), {}), (None, {})]
+
+
+def test_what_a_job_has_measured_itself_goes_before_what_was_measured_of_it(site: Site) -> None:
+    body = b'{"duration_s": 5, "max_memory_bytes": 7, "rows": 3}'
+    assert site.ping("?metric=duration_s:9&metric=max_memory_bytes:9", "POST", body).status == 200
+    assert site.stored()[0].numbers == {"duration_s": 5, "max_memory_bytes": 7, "rows": 3}
+    assert site.ping("?metric=duration_s:9&metric=rows:9", "POST", body).json["error"].startswith("the key 'rows' comes twice")
+
+
 # Plans.
+
+
+def test_a_ping_that_is_refused_uses_no_keys_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.plan("slow")
+    assert _post(site, 0).status == 200
+    assert _post(site, *range(100, 199)).status == 429
+    site.pass_seconds(10)
+    assert _post(site, 1).status == 200
+
+    def full(_: Any) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    site.pass_seconds(10)
+    with monkeypatch.context() as broken:
+        broken.setattr(site.committer, "_append", full)
+        assert _post(site, *range(200, 298)).status == 503
+    assert _post(site, *range(2, 100)).status == 200
+    site.pass_seconds(10)
+    assert _post(site, 100).status == 400
+
+
+def test_pings_that_wait_for_one_commit_bring_no_more_keys_than_one_after_the_other(site: Site) -> None:
+    asked = [gevent.spawn(_post, site, *range(n * 40, n * 40 + 40)) for n in range(5)]
+    assert sorted(one.get().status for one in asked) == [200, 200, 400, 400, 400]
 
 
 def test_a_ping_that_comes_too_soon_is_429_with_the_whole_seconds_to_wait(site: Site) -> None:
@@ -480,8 +600,6 @@ def test_each_kind_of_signal_and_each_monitor_is_limited_by_itself(site: Site) -
 
 
 def test_a_ping_that_could_not_be_stored_does_not_count(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sqlite3
-
     site.plan("slow")
 
     def full(_: Any) -> None:

@@ -112,6 +112,18 @@ def test_a_paused_monitor_is_there(site: Site) -> None:
     assert site.beat().status == "paused"
 
 
+def test_what_is_not_a_post_is_kept_without_effect_where_only_posts_count(site: Site) -> None:
+    job = site.world.monitor(methods="POST")
+    for method in ("GET", "PUT"):
+        assert site.ask(method, f"/api/push/{job.token}?status=down&msg=no&ping=5").json == {"ok": True}
+    assert [(ping.kind, ping.log, ping.numbers, ping.problem) for ping in site.stored()] == [
+        ("log", None, {}, f"ignored: a {method} request, and this monitor takes POST only") for method in ("GET", "PUT")
+    ]
+    assert site.beat(job).status == "new"
+    site.ask("POST", f"/api/push/{job.token}?status=down&msg=no")
+    assert site.beat(job).status == "down"
+
+
 def test_our_trouble_is_503_which_clients_try_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.ask("GET", _url(site))
 

@@ -14,6 +14,8 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from store.measured import DURATION, MEMORY
+
 if TYPE_CHECKING:
     from lastbeat.job import Ended
 
@@ -125,7 +127,7 @@ def execute(
 
 
 def _metrics(ended: Ended) -> dict[str, float]:
-    return {"duration_s": round(ended.duration_s, 3), "max_memory_bytes": ended.max_memory_bytes}
+    return {DURATION: round(ended.duration_s, 3), MEMORY: ended.max_memory_bytes}
 
 
 def _say(sentence: str) -> None:
