@@ -6,9 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import psutil
 import pytest
@@ -262,3 +265,46 @@ def test_acknowledged_pings_survive_kill_9_of_everything(make: Make) -> None:
     path = f"/api/monitors/{job['id']}/pings?limit=1000"
     pings = server.until(lambda: (p := server.api("GET", path)) and len(p) >= 200 and p)
     assert sorted(p["metrics"]["n"] for p in pings) == acknowledged == list(range(200))
+
+
+def test_runs_keep_their_durations_through_kill_9(make: Make) -> None:
+    server = make("--workers", "2").start()
+    jobs = [server.monitor(interval=3_600, gracePeriod=600) for _ in range(4)]
+    acknowledged: dict[str, list[bool]] = {}
+    stop = threading.Event()
+
+    def work(path: str) -> None:
+        while not stop.is_set():
+            rid = str(uuid4())
+            acknowledged[rid] = [server.get(f"{path}{word}?rid={rid}").status == 200 for word in ("/start", "")]
+
+    threads = [threading.Thread(target=work, args=("/ping/" + job["pingUrl"].rsplit("/", 1)[1],)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        time.sleep(1)
+        server.kill()
+        server.start()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    expected = {
+        (rid, kind) for rid, answers in acknowledged.items() for kind, known in zip(("start", "success"), answers, strict=True) if known
+    }
+    pings = server.until(lambda: (found := _pings(server, jobs)) and {(p["rid"], p["kind"]) for p in found} >= expected and found)
+    assert len(expected) > 20
+    assert len({(ping["rid"], ping["kind"]) for ping in pings}) == len(pings), "none is there twice"
+    timed = {ping["rid"] for ping in pings if ping["duration"] is not None}
+    assert timed >= {rid for rid, answers in acknowledged.items() if all(answers)}
+    assert all(ping["metrics"]["duration_s"] == ping["duration"] for ping in pings if ping["duration"] is not None)
+
+
+def _pings(server: Server, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All pings of the monitors, however many."""
+    found: list[dict[str, Any]] = []
+    for job in jobs:
+        path = f"/api/monitors/{job['id']}/pings?limit=1000"
+        while page := server.api("GET", path):
+            found += page
+            path = f"/api/monitors/{job['id']}/pings?limit=1000&before={page[-1]['at']}"
+    return found
