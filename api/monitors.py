@@ -16,7 +16,7 @@ from api.resource import Resource
 from api.shapes import Instant, Shape
 from rules import actions
 from rules.definitions import MonitorDefinition, defined_monitor
-from rules.runs import running
+from rules.runs import running_since
 from rules.status import shown
 from store.control import channels, monitors
 from store.control.monitors import Watched
@@ -177,7 +177,7 @@ def seen(connection: Connection, found: Sequence[Watched], base_url: str, now: N
             None if beat.status == "paused" else beat.expected_at,
             chosen.get(monitor.id),
             f"{base_url}/ping/{monitor.token}" if secrets else None,
-            next((run.started_at for run in running(beat.runs, now)), None),
+            running_since(beat.runs, now),
         )
         for monitor, beat in found
     ]

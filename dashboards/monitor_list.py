@@ -80,7 +80,7 @@ def _context(site: Site) -> dict[str, Any]:
     now, query = site.clock(), _query()
     with site.control.read() as connection:
         project = site.project(connection)
-        several = len(projects.find(connection)) > 1
+        several = projects.count(connection) > 1
         counts = monitors.count_by_status(connection, project.id, now)
         found, total = _worst_first(connection, project.id, query, now)
         rows = _rows(connection, found, now)
@@ -123,7 +123,7 @@ def _rows(connection: Connection, found: list[Watched], now: Ns) -> list[Row]:
             status=status_rules.shown(beat, now),
             last_ping_at=beat.last_ping_at,
             expected_at=beat.expected_at if beat.status not in ("paused", "new") else None,
-            running_since=next((run.started_at for run in runs.running(beat.runs, now)), None),
+            running_since=runs.running_since(beat.runs, now),
             firing=sum(alert.state == "firing" for alert in alerting.get(monitor.id, [])),
             tells_nobody=not told[monitor.id],
         )

@@ -8,7 +8,6 @@ from flask import Blueprint, abort, redirect, render_template, url_for
 from werkzeug.wrappers import Response as Reply
 
 from dashboards.site import PROJECT, Site
-from rules.plans import plan_of
 from store.control import projects
 from store.model import Plan, Project
 
@@ -26,9 +25,7 @@ def routes(blueprint: Blueprint, site: Site) -> None:
     def project_list() -> str:
         with site.control.read() as connection:
             shown, found, counts = site.project(connection), projects.find(connection), projects.monitor_counts(connection)
-        rows = [
-            Row(project, plan_of(site.plans, project), counts.get(project.id, 0), site.slug_url(project, "<slug>")) for project in found
-        ]
+        rows = [Row(project, site.plan(project), counts.get(project.id, 0), site.slug_url(project, "<slug>")) for project in found]
         return render_template("projects.html", rows=rows, shown=shown)
 
     @blueprint.post("/projects/<project_id>/show")

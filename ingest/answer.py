@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -36,10 +37,11 @@ class Answer(NamedTuple):
 
 
 class Refusal(Exception):
-    """Nothing is recorded. `sentence` is for people, `headers` go with it."""
+    """Nothing is recorded. `sentence` is for people; `headers` go with it, and `more` where it is told in JSON."""
 
     status = 400
     headers: tuple[tuple[str, str], ...] = ()
+    more: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -96,7 +98,7 @@ class Limited(Refusal):
 
     def __init__(self, seconds: int) -> None:
         super().__init__("rate limited")
-        self.seconds = seconds
+        self.more = {"retryAfter": seconds}
         self.headers = (("Retry-After", str(seconds)),)
 
 
@@ -111,5 +113,5 @@ def text(status: int, sentence: str, *headers: tuple[str, str]) -> Answer:
     return Answer(status, TEXT, sentence.encode(), (*HEADERS, *headers) if headers else HEADERS)
 
 
-def json(status: int, told: Mapping[str, Any], *headers: tuple[str, str]) -> Answer:
+def json(status: int, told: dict[str, Any], *headers: tuple[str, str]) -> Answer:
     return Answer(status, JSON, msgspec.json.encode(told), (*HEADERS, *headers) if headers else HEADERS)

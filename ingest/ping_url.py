@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from ingest import payload
-from ingest.answer import Ambiguous, Answer, Limited, Malformed, NoRoom, Refusal, Request, Unknown, json, text
+from ingest.answer import Ambiguous, Answer, Malformed, NoRoom, Refusal, Request, Unknown, json, text
 from ingest.registry import Known, Registry
 from ingest.signal import LOG, SUCCESS, Query, Signal, creates, query, signal
 from rules.schedule import expected_after
@@ -138,8 +138,7 @@ def refused(refusal: Refusal) -> Answer:
     """In JSON with a sentence; whose monitor there is none is told in Healthchecks' words, and no others."""
     if isinstance(refusal, Unknown | Ambiguous):
         return text(refusal.status, refusal.sentence)
-    more = {"retryAfter": refusal.seconds} if isinstance(refusal, Limited) else {}
-    return json(refusal.status, {"error": refusal.sentence} | more, *refusal.headers)
+    return json(refusal.status, {"error": refusal.sentence, **refusal.more}, *refusal.headers)
 
 
 def _speaks_json(request: Request) -> bool:

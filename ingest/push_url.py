@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from ingest import payload
-from ingest.answer import Answer, Limited, Refusal, Request, Unknown, json
+from ingest.answer import Answer, Refusal, Request, Unknown, json
 from ingest.ping_url import Visit, without_effect
 from ingest.registry import Registry
 from ingest.signal import LOG, SUCCESS, Signal, fields
@@ -43,5 +43,4 @@ _OK: Final = json(200, {"ok": True})
 
 def refused(refusal: Refusal) -> Answer:
     sentence = "Monitor not found or not active." if isinstance(refusal, Unknown) else refusal.sentence
-    more = {"retryAfter": refusal.seconds} if isinstance(refusal, Limited) else {}
-    return json(refusal.status, {"ok": False, "msg": sentence} | more, *refusal.headers)
+    return json(refusal.status, {"ok": False, "msg": sentence, **refusal.more}, *refusal.headers)

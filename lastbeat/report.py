@@ -109,8 +109,6 @@ class Reporter:
         timeout: float = TIMEOUT,
         retries: int = RETRIES,
         pause: Callable[[float], bool] = _slept,
-        *,
-        agent: str = "lastbeat",
     ) -> None:
         self._url = url
         self._timeout = timeout

@@ -34,6 +34,11 @@ def running(runs: Runs, now: Ns) -> list[Run]:
     return [run for run in runs if run.ended_at is None and now < max(run.started_at + GIVEN_UP, 2 * (run.due_at or 0) - run.started_at)]
 
 
+def running_since(runs: Runs, now: Ns) -> Ns | None:
+    """When the oldest of the runs that go on began; None where nothing is running."""
+    return next((run.started_at for run in running(runs, now)), None)
+
+
 def next_due(runs: Runs) -> Run | None:
     """The run that becomes over-long first, of those whose end is waited for."""
     waited = [run for run in runs if run.due_at is not None and run.ended_at is None and not run.let_go]

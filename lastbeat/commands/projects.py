@@ -67,7 +67,8 @@ def listed(as_json: bool, data_dir: str | None) -> None:
       lastbeat project list
     """
     with administration(data_dir) as lastbeat, lastbeat.control.read() as connection:
-        shown = [_shape(lastbeat, connection, project) for project in projects.find(connection)]
+        counts = projects.monitor_counts(connection)
+        shown = [_shape(lastbeat, connection, project, counts.get(project.id, 0)) for project in projects.find(connection)]
     if as_json:
         show_json(shown)
     else:
@@ -87,7 +88,7 @@ def show(asked: str, as_json: bool, data_dir: str | None) -> None:
     """
     with administration(data_dir) as lastbeat, lastbeat.control.read() as connection:
         project = lastbeat.project(connection, asked)
-        shape = _shape(lastbeat, connection, project)
+        shape = _shape(lastbeat, connection, project, monitors.count(connection, project.id))
         keys, (_, reached) = projects.keys(connection, project.id), channels.find(connection, project.id, limit=0)
     url = f"{lastbeat.base_url}/ping/{project.ping_key}/<slug>"
     if as_json:
@@ -210,13 +211,13 @@ def _refuse_taken(connection: Connection, name: str) -> None:
         raise click.ClickException(f"There is a project {name!r} already ({taken[0].id}); give this one another name.")
 
 
-def _shape(lastbeat: Administration, connection: Connection, project: Project) -> dict[str, Any]:
+def _shape(lastbeat: Administration, connection: Connection, project: Project, watched: int) -> dict[str, Any]:
     return {
         "id": project.id,
         "name": project.name,
         "plan": project.plan,
         "isDefault": project.id == lastbeat.default_id(connection),
-        "monitors": monitors.count(connection, project.id),
+        "monitors": watched,
         "monitorLimit": lastbeat.plan(project).monitors,
         "createdAt": iso(project.created_at),
     }

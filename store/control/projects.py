@@ -8,13 +8,14 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from store.control import monitors
 from store.control.tables import api_keys, projects
 from store.control.tables import monitors as watched
 from store.model import ApiKey, Ns, Project, new_id
 
+_OLDEST_FIRST = select(projects).order_by(projects.c.created_at, projects.c.id)
 _PING_KEY = string.ascii_lowercase + string.digits
 
 
@@ -40,7 +41,12 @@ def get(connection: Connection, project_id: str) -> Project | None:
 
 def find(connection: Connection) -> list[Project]:
     """All projects, the oldest first."""
-    return [Project(**row) for row in connection.execute(select(projects).order_by(projects.c.created_at, projects.c.id)).mappings()]
+    return _listed(connection, _OLDEST_FIRST)
+
+
+def count(connection: Connection) -> int:
+    """How many projects there are."""
+    return connection.execute(select(func.count()).select_from(projects)).scalar_one()
 
 
 def monitor_counts(connection: Connection) -> dict[str, int]:
@@ -51,7 +57,7 @@ def monitor_counts(connection: Connection) -> dict[str, int]:
 
 def named(connection: Connection, name: str) -> list[Project]:
     """The projects of exactly this name: more than one, where nobody took care."""
-    return [project for project in find(connection) if project.name == name]
+    return _listed(connection, _OLDEST_FIRST.where(projects.c.name == name))
 
 
 def by_ping_key(connection: Connection, ping_key: str) -> Project | None:
@@ -114,6 +120,10 @@ def by_key(connection: Connection, key: str) -> tuple[Project, ApiKey] | None:
     project = get(connection, row["project_id"])
     assert project is not None  # a foreign key
     return project, _key(row)
+
+
+def _listed(connection: Connection, query: Select[Any]) -> list[Project]:
+    return [Project(**row) for row in connection.execute(query).mappings()]
 
 
 def _key(row: Mapping[Any, Any]) -> ApiKey:
