@@ -12,6 +12,7 @@ from dashboards.fresh import fragment
 from dashboards.site import Site
 from rules import runs
 from rules import status as status_rules
+from rules.plans import default_interval
 from store.control import alerts, channels, monitors, projects
 from store.control.monitors import Watched
 from store.model import Monitor, Ns, ShownStatus
@@ -95,6 +96,7 @@ def _context(site: Site) -> dict[str, Any]:
         "counts": {name: counts[name] for name in WORST_FIRST if name in counts},
         "all": sum(counts.values()),
         "project": project if several else None,
+        "interval": default_interval(site.plan(project)),
         "no_default": no_default and bool(counts),
     }
 

@@ -147,6 +147,7 @@ def test_projects_are_listed_and_one_is_chosen(house: House) -> None:
     assert "of the default project" not in house.get("/").text
     assert '<span class="tag">other team</span>' in house.get("/").text
     assert re.search(r'name="interval" value="600"', house.get("/new").text), "its plan's minimum"
+    assert re.search(r'name="interval" value="600"', house.get("/").text), "also in the small form of a project without monitors"
     made = house.post("/new", page="/new", name="theirs", interval="60", gracePeriod="30")
     assert made.status_code == 422
     assert "allows one ping in 600 s" in made.text
