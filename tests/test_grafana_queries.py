@@ -29,7 +29,7 @@ class House(NamedTuple):
     silent: Any
 
     def dashboards(self) -> dict[str, Json]:
-        return {path.stem: json.loads(path.read_text()) for path in sorted((self.grafana / "dashboards").iterdir())}
+        return {path.stem: json.loads(path.read_text()) for path in sorted((self.grafana / "dashboards").glob("*.json"))}
 
     def rows(self, query: str, metric: str) -> list[dict[str, Any]]:
         now = time.time_ns()
