@@ -67,7 +67,7 @@ def edit(changes: dict[str, Any], monitor_id: str, alert_id: str) -> Alert:
     with parts().control.begin() as connection:
         monitor, alert = _of_monitor(connection, monitor_id, alert_id)
         definition = AlertDefinition().load({**defined_alert(alert), **changes})
-        return actions.edit_alert(connection, monitor, alert, definition, parts().clock())
+        return actions.edit_alert(connection, monitor, alert, definition, parts().base_url, parts().clock())
 
 
 @resource.call("DELETE", _ONE, status=204)

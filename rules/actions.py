@@ -12,7 +12,8 @@ from uuid import uuid4
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from rules import ledger, plans, threshold
+from rules import ledger, plans
+from rules.book import rule_of
 from rules.case import Case
 from rules.channels import Message, senders
 from rules.definitions import MonitorDefinition
@@ -64,7 +65,7 @@ def edit_monitor(connection: Connection, monitor: Monitor, plan: Plan, fields: d
     changed = _configured(monitor, fields, now)
     if replace(changed.schedule, grace=monitor.schedule.grace, max_run=monitor.schedule.max_run) != monitor.schedule:
         _keep_to(plan, changed, now)
-    _judge(connection, monitor, base_url, now, lambda case: case.reschedule(changed, now))
+    _judge(connection, monitor, base_url, now, lambda case: case.reschedule(changed, ledger.watching(connection, changed), now))
     monitors.change(connection, changed)
     channels.choose(connection, monitor.id, fields["channel_ids"] or [])
 
@@ -98,19 +99,21 @@ def add_alert(connection: Connection, monitor: Monitor, fields: dict[str, Any], 
     return alert
 
 
-def edit_alert(connection: Connection, monitor: Monitor, alert: Alert, fields: dict[str, Any], now: Ns) -> Alert:
+def edit_alert(connection: Connection, monitor: Monitor, alert: Alert, fields: dict[str, Any], base_url: str, now: Ns) -> Alert:
     """Change the alert; a changed condition counts from zero, and an open incident is judged anew at the next sample."""
     _know_channels(connection, monitor.project_id, [] if fields["channel_id"] is None else [fields["channel_id"]], "channelId")
     changed = replace(alert, updated_at=now, **fields)
-    conditions = [(a.metric_key, a.operator, a.threshold, a.consecutive) for a in (alert, changed)]
-    if conditions[0] != conditions[1]:
-        changed = threshold.rearmed(changed)
-    alerts.change(connection, changed)
-    return changed
+
+    def changing(case: Case) -> None:
+        alerts.change(connection, changed)
+        case.follow(ledger.watching(connection, monitor), now)
+
+    _judge(connection, monitor, base_url, now, changing)
+    return alerts.get(connection, monitor.id, alert.id) or changed
 
 
 def delete_alert(connection: Connection, monitor: Monitor, alert: Alert, base_url: str, now: Ns) -> None:
-    _judge(connection, monitor, base_url, now, lambda case: case.dismiss([alert], now, "rule_removed"))
+    _judge(connection, monitor, base_url, now, lambda case: case.dismiss([rule_of(alert)], now, "rule_removed"))
     alerts.remove(connection, alert.id)
 
 

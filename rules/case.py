@@ -5,31 +5,54 @@ Nothing here reads or writes: `rules.ledger` loads cases, and saves them in the 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from msgspec.structs import replace
 
-from rules import runs, status, threshold
+from rules import book, expectation, judge, runs, status, threshold
 from store.instant import iso
-from store.model import SECOND, Alert, Beat, Closure, Gap, Incident, MetricKey, Monitor, Ns, Ping, Transition, new_id, timed
+from store.model import SECOND, Beat, Cause, Closure, Gap, Incident, MetricKey, Monitor, Ns, Ping, Transition, new_id, timed
+from store.rule import Health, Rule, RuleType, Standing
 
 # Why a monitor goes from one status to another.
 Reason = Literal["ping", "started", "missed", "failed", "overran", "not_listening", "paused", "resumed"]
+
+# Which rules say how an outage of this cause is told.
+_RESPONSIBLE: Final[dict[Cause, RuleType]] = {
+    "missed": "heartbeat",
+    "overran": "heartbeat",
+    "not_started": "heartbeat",
+    "failed": "status",
+    "underran": "status",
+}
+# What a rule's firing is called, and what it is caused by.
+_FIRES: Final[dict[RuleType, tuple[Cause, str]]] = {
+    "heartbeat": ("missed", "monitor_down"),
+    "status": ("failed", "monitor_failed"),
+    "threshold": ("threshold", "metric_alert"),
+    "absent": ("threshold", "metric_alert"),
+    "unchanged": ("threshold", "metric_alert"),
+}
+_ENDS: Final[dict[RuleType, str]] = {
+    rule_type: "monitor_up" if rule_type in ("heartbeat", "status") else "metric_alert_resolved" for rule_type in _FIRES
+}
 
 _TOLD: Final = 1_000  # characters at the end of a failed job's log that people are told at once
 
 
 @dataclass(slots=True)
 class Word:
-    """Something people are to be told: `opens` or closes `incident_id`; `channel_id` where one channel alone is to hear it."""
+    """Something people are to be told: `opens` or closes `incident_id`. `rule`: the one that says so and knows whom; None: built in."""
 
     event: str
     incident_id: str
     opens: bool
     at: Ns
     details: dict[str, Any]
-    channel_id: str | None = None
+    rule: Rule | None = None
+    value: float | str | None = None
 
 
 @dataclass(slots=True)
@@ -38,30 +61,43 @@ class Case:
 
     monitor: Monitor
     beat: Beat
-    alerts: list[Alert]
+    rules: list[Rule] = field(default_factory=list)
+    standings: dict[str, Standing] = field(default_factory=dict)
     keys: dict[str, MetricKey] = field(default_factory=dict)
     transitions: list[Transition] = field(default_factory=list)
     opened: list[Incident] = field(default_factory=list)
     closed: list[Closure] = field(default_factory=list)
     words: list[Word] = field(default_factory=list)
-    changed_alerts: dict[str, Alert] = field(default_factory=dict)
+    moved: dict[str, Standing] = field(default_factory=dict)
     durations: dict[Ns, float] = field(default_factory=dict)
     given_up: int = 0  # runs that are timed no more, since too many go on at once
     loaded: Beat = field(init=False)
 
     def __post_init__(self) -> None:
         self.loaded = self.beat
+        rules = {rule.uid for rule in self.rules}
+        for uid in [uid for uid in self.standings if uid not in rules]:  # of a rule that is gone: nothing may wait for it
+            self.moved[uid] = Standing(uid, self.monitor.id)
+            del self.standings[uid]
 
     def ping(self, ping: Ping) -> None:
         """The job sent a signal, perhaps with numbers and texts."""
-        due = status.due(self.beat)
-        if due is not None and due < ping.at:
-            self.miss()  # down in between, whether or not anybody looked at that moment
+        self.until(ping.at)  # down in between, whether or not anybody looked at that moment
         ping = self._signal(ping)
         values: dict[str, float | str] = {**ping.numbers, **ping.texts}
         self.keys |= {key: MetricKey(key, value, ping.at) for key, value in values.items()}
         if self.beat.status != "paused" and ping.kind != "log":
-            self.alerts = [self._sample(alert, ping) for alert in self.alerts]
+            for rule in self.rules:
+                self._sample(rule, ping, values)
+
+    def until(self, instant: Ns) -> None:
+        """All that time alone decides before the instant: deadlines, and rules that have lasted for long enough."""
+        while (due := self._next_due()) is not None and due < instant:
+            if due == status.due(self.beat):
+                self.miss()
+            for rule in self.rules:
+                if self._standing(rule).due_at == due:
+                    self._pass(rule, due)
 
     def miss(self) -> None:
         """Its deadline, or that of a run, has passed."""
@@ -72,30 +108,57 @@ class Case:
     def gap(self, gap: Gap) -> None:
         """We were not listening."""
         self._move(status.after_gap(self.beat, self.monitor.schedule, gap), gap.at, "not_listening")
+        for rule in self._waiting():
+            when = expectation.schedule_of(rule, self.monitor.schedule)
+            self._stand(rule, expectation.after_gap(rule, when, self._standing(rule), gap), gap.at)
+
+    def window(self, rule: Rule, verdict: threshold.Verdict, at: Ns, value: float) -> None:
+        """A rule on a window was evaluated."""
+        self._evaluated(rule, at, judge.sampled(rule, self._standing(rule), verdict, at, value), value)
+
+    def blind(self, rule: Rule, choice: str, health: Health, at: Ns) -> None:
+        """A rule on a window has no data, or its store cannot be asked."""
+        after = judge.without(rule, self._standing(rule), choice, at)
+        self._evaluated(rule, at, after if after.state == "ok" else replace(after, health=health), None, reason=health)
 
     def pause(self, now: Ns) -> None:
         self._move(status.paused(self.beat), now, "paused")
-        self.dismiss(self.alerts, now, "paused")
+        self.dismiss(self.rules, now, "paused")
 
     def resume(self, now: Ns) -> None:
         self._move(status.resumed(self.beat, self.monitor.schedule, now), now, "resumed")
+        self._arm(self.rules, now)
 
-    def reschedule(self, monitor: Monitor, now: Ns) -> None:
-        """Its configuration is now `monitor`."""
-        if monitor.schedule != self.monitor.schedule:
+    def reschedule(self, monitor: Monitor, rules: list[Rule], now: Ns) -> None:
+        """Its configuration is now `monitor`, and these rules watch it."""
+        changed = monitor.schedule != self.monitor.schedule
+        if changed:
             self.beat = status.rescheduled(self.beat, self.monitor.schedule, monitor.schedule, now)
         self.monitor = monitor
+        self.follow(rules, now, all_anew=changed)
+
+    def follow(self, rules: list[Rule], now: Ns, *, all_anew: bool = False) -> None:
+        """These rules watch the monitor from now on. What a rule has open that does so no more is resolved."""
+        known = {rule.uid: rule for rule in self.rules}
+        kept = {rule.uid for rule in rules}
+        self.dismiss([rule for rule in self.rules if rule.uid not in kept], now, "rule_removed")
+        self.rules = rules
+        anew = [rule for rule in rules if rule.uid not in known or not judge.same_condition(known[rule.uid], rule)]
+        for rule in anew:
+            if rule.uid in known:
+                self._stand(rule, judge.recounted(self._standing(rule)), now)
+        self._arm(rules if all_anew else anew, now)
 
     def end(self, now: Ns) -> None:
         """The monitor is deleted: nothing stays open."""
         if self.beat.incident_id is not None:
             self._recover(self.beat, now, "deleted")
-        self.dismiss(self.alerts, now, "deleted")
+        self.dismiss(self.rules, now, "deleted")
 
-    def dismiss(self, alerts: list[Alert], now: Ns, reason: str) -> None:
-        """Stop judging these alerts: they start from zero, and what fires is resolved."""
-        ids = {alert.id for alert in alerts}
-        self.alerts = [self._calmed(alert, now, reason) if alert.id in ids else alert for alert in self.alerts]
+    def dismiss(self, rules: Iterable[Rule], now: Ns, reason: str) -> None:
+        """Stop judging by these rules: they start from zero, and what fires is resolved."""
+        for rule in rules:
+            self._stand(rule, judge.calm(self._standing(rule)), now, reason=reason)
 
     def _signal(self, ping: Ping) -> Ping:
         """What the signal makes of the monitor; returns the ping with the duration of the run that it ended, if it ended one."""
@@ -132,7 +195,7 @@ class Case:
             self.transitions.append(Transition(self.monitor.id, at, before.status, after.status, reason, incident_id))
         self.beat = after
 
-    def _fail(self, beat: Beat, at: Ns, cause: Literal["missed", "failed", "overran"], ping: Ping | None) -> None:
+    def _fail(self, beat: Beat, at: Ns, cause: Cause, ping: Ping | None) -> None:
         assert beat.incident_id is not None
         self.opened.append(Incident(beat.incident_id, self.monitor.project_id, self.monitor.id, None, cause, at))
         details: dict[str, Any] = {"reason": cause, "lastPingAt": _iso(beat.last_ping_at), "expectedAt": _iso(beat.expected_at)}
@@ -143,7 +206,10 @@ class Case:
             run = runs.next_due(self.beat.runs)
             assert run is not None
             details |= {"runStartedAt": iso(run.started_at), "rid": run.rid, "maxRunTime": self.monitor.schedule.max_run}
-        self.words.append(Word("monitor_down", beat.incident_id, opens=True, at=at, details=details))
+        concerned: list[Rule | None] = [rule for rule in self.rules if rule.type == _RESPONSIBLE[cause]]
+        for rule in concerned or [None]:  # where no rule says how, it is told as it always was
+            if rule is None or book.is_plain(rule):
+                self.words.append(Word("monitor_down", beat.incident_id, opens=True, at=at, details=details, rule=rule))
 
     def _recover(self, before: Beat, at: Ns, reason: str) -> None:
         assert before.incident_id is not None
@@ -153,45 +219,91 @@ class Case:
             details["downSeconds"] = (at - before.down_since) // SECOND
         self.words.append(Word("monitor_up", before.incident_id, opens=False, at=at, details=details))
 
-    def _sample(self, alert: Alert, ping: Ping) -> Alert:
-        key = alert.metric_key
-        value: float | str | None = ping.numbers.get(key, ping.texts.get(key))
-        late = alert.last_sample_at is not None and ping.at <= alert.last_sample_at
-        if value is None or late or not threshold.comparable(alert, value):
-            return alert
-        after = threshold.sampled(alert, value, ping.at)
-        if after.state == "firing" != alert.state:
+    def _sample(self, rule: Rule, ping: Ping, values: dict[str, float | str]) -> None:
+        before, value = self._standing(rule), values.get(rule.metric or "")
+        ended = ping.kind in ("success", "fail")
+        match rule.type:
+            case "threshold" if value is not None and rule.window is None and threshold.comparable(rule, value):
+                self._stand(rule, judge.sampled(rule, before, threshold.judged(rule, value), ping.at, value), ping.at, value)
+            case "unchanged" if value is not None:
+                self._stand(rule, judge.repeated(rule, before, value, ping.at), ping.at, value)
+            case "absent" if ended:
+                self._stand(rule, judge.sampled(rule, before, "breach" if value is None else "clear", ping.at), ping.at, value)
+            case "status" if ended and not book.is_plain(rule):
+                # A success that leaves its monitor down was none.
+                failed = ping.kind == "fail" or self.beat.status == "down"
+                self._stand(rule, judge.sampled(rule, before, "breach" if failed else "clear", ping.at), ping.at)
+            case "heartbeat" if ended and not book.is_plain(rule):
+                when = expectation.schedule_of(rule, self.monitor.schedule)
+                self._stand(rule, expectation.beaten(rule, when, before, ping.at), ping.at)
+
+    def _evaluated(self, rule: Rule, at: Ns, after: Standing, value: float | None, reason: str = "recovered") -> None:
+        before = self._standing(rule)
+        if before.sampled_at is not None and at <= before.sampled_at:
+            return  # counted before the process that counted it went down
+        if replace(after, sampled_at=before.sampled_at) != before:
+            self._stand(rule, after if after == judge.calm(after) else replace(after, sampled_at=at), at, value, reason)
+
+    def _pass(self, rule: Rule, at: Ns) -> None:
+        standing = self._standing(rule)
+        if rule.type == "heartbeat":
+            self._stand(rule, expectation.passed(rule, expectation.schedule_of(rule, self.monitor.schedule), standing), at)
+        else:
+            self._stand(rule, judge.passed(standing), at, standing.value)
+
+    def _arm(self, rules: Iterable[Rule], now: Ns) -> None:
+        for rule in self._waiting():
+            if rule in rules:
+                when = expectation.schedule_of(rule, self.monitor.schedule)
+                self._stand(rule, expectation.armed(rule, when, self._standing(rule), self.beat, now), now)
+
+    def _stand(self, rule: Rule, after: Standing, at: Ns, value: float | str | None = None, reason: str = "recovered") -> None:
+        before = self._standing(rule)
+        if after == before:
+            return
+        if after.state == "firing" and before.incident_id is None:
             after = replace(after, incident_id=new_id("inc"))
-            self._fire(after, value, ping.at)
-        elif alert.state == "firing" != after.state:
-            self._resolve(alert, ping.at, "recovered", value)
+            self._fire(rule, after, at, value)
+        elif before.incident_id is not None and after.state == "ok":
             after = replace(after, incident_id=None)
-        self.changed_alerts[alert.id] = after
-        return after
+            self._resolve(rule, before, at, reason, value)
+        self.standings[rule.uid] = self.moved[rule.uid] = after
 
-    def _calmed(self, alert: Alert, now: Ns, reason: str) -> Alert:
-        if alert.incident_id is not None:
-            self._resolve(alert, now, reason, None)
-        after = replace(alert, state="ok", breaches=0, incident_id=None)
-        if after != alert:
-            self.changed_alerts[alert.id] = after
-        return after
+    def _fire(self, rule: Rule, standing: Standing, at: Ns, value: float | str | None) -> None:
+        assert standing.incident_id is not None
+        cause, event = _FIRES[rule.type]
+        self.opened.append(Incident(standing.incident_id, self.monitor.project_id, self.monitor.id, rule.uid, cause, at))
+        details = self._details(rule, standing, value, at) | {"consecutive": rule.consecutive}
+        self.words.append(Word(event, standing.incident_id, True, at, details, rule, value))
 
-    def _fire(self, alert: Alert, value: float | str, at: Ns) -> None:
-        assert alert.incident_id is not None
-        self.opened.append(Incident(alert.incident_id, self.monitor.project_id, self.monitor.id, alert.id, "threshold", at))
-        details = _condition(alert) | {"value": value, "consecutive": alert.consecutive}
-        self.words.append(Word("metric_alert", alert.incident_id, True, at, details, alert.channel_id))
+    def _resolve(self, rule: Rule, standing: Standing, at: Ns, reason: str, value: float | str | None) -> None:
+        assert standing.incident_id is not None
+        self.closed.append(Closure(standing.incident_id, at, reason))
+        details = self._details(rule, standing, value, at) | {"reason": reason}
+        self.words.append(Word(_ENDS[rule.type], standing.incident_id, False, at, details, rule, value))
 
-    def _resolve(self, alert: Alert, at: Ns, reason: str, value: float | str | None) -> None:
-        assert alert.incident_id is not None
-        self.closed.append(Closure(alert.incident_id, at, reason))
-        details = _condition(alert) | {"value": value, "reason": reason}
-        self.words.append(Word("metric_alert_resolved", alert.incident_id, False, at, details, alert.channel_id))
+    def _details(self, rule: Rule, standing: Standing, value: float | str | None, at: Ns) -> dict[str, Any]:
+        if rule.metric is None:
+            since = at if standing.active_at is None else standing.active_at
+            expected = _iso(standing.expected_at) if rule.type == "heartbeat" else _iso(self.beat.expected_at)
+            details: dict[str, Any] = {"reason": _FIRES[rule.type][0], "lastPingAt": _iso(self.beat.last_ping_at), "expectedAt": expected}
+            return details | {"alertId": rule.uid, "downSince": iso(since)}
+        watched = {"alertId": rule.uid, "metricKey": rule.metric, "operator": rule.operator, "threshold": rule.value, "value": value}
+        return watched if rule.window is None else watched | {"function": rule.window.func, "over": rule.window.over}
 
+    def _standing(self, rule: Rule) -> Standing:
+        return self.standings.get(rule.uid) or Standing(rule.uid, self.monitor.id)
 
-def _condition(alert: Alert) -> dict[str, Any]:
-    return {"alertId": alert.id, "metricKey": alert.metric_key, "operator": alert.operator, "threshold": alert.threshold}
+    def _waiting(self) -> list[Rule]:
+        """The heartbeat rules that have an expectation of their own."""
+        return [rule for rule in self.rules if rule.type == "heartbeat" and not book.is_plain(rule)]
+
+    def _next_due(self) -> Ns | None:
+        due = status.due(self.beat)
+        for standing in self.standings.values():
+            if standing.due_at is not None and (due is None or standing.due_at < due):
+                due = standing.due_at
+        return due
 
 
 def _iso(at: Ns | None) -> str | None:

@@ -88,6 +88,22 @@ class MonitorDefinition(Schema):
         validate=validate.Range(1, YEAR),
         metadata={"description": "Seconds a run may take from its start signal; one that takes longer is an outage. null: any time."},
     )
+    min_run = Whole(
+        data_key="minRunTime",
+        load_default=None,
+        allow_none=True,
+        strict=True,
+        validate=validate.Range(1, YEAR),
+        metadata={"description": "Seconds that a run must take from its start signal; a success that comes sooner is a failure."},
+    )
+    start_by = Whole(
+        data_key="startBy",
+        load_default=None,
+        allow_none=True,
+        strict=True,
+        validate=validate.Range(0, YEAR),
+        metadata={"description": "Seconds after its time within which a run must report its start. null: the start is not waited for."},
+    )
     methods = fields.String(
         load_default="",
         validate=validate.OneOf(get_args(Methods), error="leave it empty for all methods, or give POST"),
@@ -147,6 +163,8 @@ def defined_monitor(monitor: Monitor, channel_ids: list[str]) -> dict[str, Any]:
         "channelIds": channel_ids or None,
         "slug": monitor.slug,
         "maxRunTime": monitor.schedule.max_run,
+        "minRunTime": monitor.schedule.min_run,
+        "startBy": monitor.schedule.start_by,
         "methods": monitor.methods,
     }
 

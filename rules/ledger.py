@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable
 from typing import Any
 
 from prometheus_client import Counter
 from sqlalchemy import Connection
 
-from rules.case import Case
-from store.control import alerts, channels, durations, metric_keys, monitors, outbox, verdicts
+from rules import annotation, book
+from rules.case import Case, Word
+from store.control import alerts, channels, durations, metric_keys, monitors, outbox, standings, verdicts
 from store.instant import iso
 from store.model import Gap, Monitor, Notice, Ns, new_id
+from store.rule import Rule
 
+log = logging.getLogger(__name__)
 _given_up = Counter("lastbeat_runs_given_up", "Runs that are timed no more, because too many of their monitor go on at once.")
 
 _LISTED = 100  # monitors named in one grouped message; the count tells of the rest
@@ -21,15 +25,26 @@ _LISTED = 100  # monitors named in one grouped message; the count tells of the r
 def load(connection: Connection, monitor_ids: Collection[str]) -> dict[str, Case]:
     """The cases of those monitors that exist, by monitor id."""
     ids = list(monitor_ids)
-    thresholds = alerts.of_monitors(connection, ids)
-    return {i: Case(watched.monitor, watched.beat, thresholds.get(i, [])) for i, watched in monitors.among(connection, ids).items()}
+    written, found = book.current(connection), monitors.among(connection, ids)
+    thresholds, stood = alerts.of_monitors(connection, ids), standings.of_monitors(connection, ids)
+    cases = {}
+    for monitor_id, (monitor, beat) in found.items():
+        rules = [*written.of(monitor), *map(book.rule_of, thresholds.get(monitor_id, ()))]
+        cases[monitor_id] = Case(monitor, beat, rules, stood.get(monitor_id, {}))
+    return cases
+
+
+def watching(connection: Connection, monitor: Monitor) -> list[Rule]:
+    """The rules that watch a monitor as it is given here, metric alerts among them."""
+    thresholds = alerts.of_monitors(connection, [monitor.id]).get(monitor.id, ())
+    return [*book.current(connection).of(monitor), *map(book.rule_of, thresholds)]
 
 
 def save(connection: Connection, cases: Iterable[Case], base_url: str, now: Ns) -> None:
     """Write what has changed in the cases and all they caused. `base_url` leads the links in messages."""
     every = list(cases)
     verdicts.save_beats(connection, {case.monitor.id: case.beat for case in every if case.beat != case.loaded})
-    verdicts.save_alerts(connection, [alert for case in every for alert in case.changed_alerts.values()])
+    standings.save(connection, [standing for case in every for standing in case.moved.values()])
     verdicts.add_transitions(connection, [t for case in every for t in case.transitions])
     verdicts.save_incidents(connection, [i for case in every for i in case.opened], [c for case in every for c in case.closed])
     durations.save(connection, {at: seconds for case in every for at, seconds in case.durations.items()})
@@ -64,18 +79,62 @@ def message(event: str, monitor: Monitor | None, details: dict[str, Any], at: Ns
 
 def _notices(connection: Connection, cases: list[Case], base_url: str, now: Ns) -> list[Notice]:
     """One notice for each word and each channel that is to hear it. Who heard of an incident is told of its end."""
-    notified = channels.notified(connection, {case.monitor.id: case.monitor.project_id for case in cases})
-    told = outbox.told(connection, [word.incident_id for case in cases for word in case.words if not word.opens])
+    hearers = _Hearers(connection, cases)
     notices: list[Notice] = []
     for case in cases:
         for word in case.words:
-            if word.opens:
-                told[word.incident_id] = [word.channel_id] if word.channel_id else notified[case.monitor.id]
-            body = message(word.event, case.monitor, word.details, word.at, base_url)
+            body = message(word.event, case.monitor, word.details | annotated(word, case.monitor), word.at, base_url)
             sequence = 1 if word.opens else 2
-            hearers = told.get(word.incident_id, [])
-            notices += [_notice(word.event, word.incident_id, sequence, channel, body, now) for channel in hearers]
+            notices += [_notice(word.event, word.incident_id, sequence, channel, body, now) for channel in hearers.of(word, case.monitor)]
     return notices
+
+
+def annotated(word: Word, monitor: Monitor) -> dict[str, Any]:
+    """What the rule adds to what is said: its name, its labels, and its annotations with the values put in."""
+    rule = word.rule
+    if rule is None or not rule.name:
+        return {}
+    known = {
+        "alertname": rule.name,
+        "monitor": monitor.name,
+        "monitor_id": monitor.id,
+        "type": rule.type,
+        "metric": rule.metric or "",
+        "last_ping": word.details.get("lastPingAt") or "never",
+    }
+    labels = known | rule.labels
+    return {"alert": rule.name, "labels": rule.labels, "annotations": annotation.render(rule.annotations, labels, word.value)}
+
+
+class _Hearers:
+    """Whom each word is for: the channels that its rule names, else those of its monitor; one that several rules name hears it once."""
+
+    def __init__(self, connection: Connection, cases: list[Case]) -> None:
+        projects = {case.monitor.id: case.monitor.project_id for case in cases}
+        words = [word for case in cases for word in case.words]
+        self._notified = channels.notified(connection, projects)
+        self._told = outbox.told(connection, [word.incident_id for word in words if not word.opens])
+        named = any(word.rule is not None and word.rule.channels for word in words)
+        self._named = channels.named(connection, sorted(set(projects.values()))) if named else {}
+
+    def of(self, word: Word, monitor: Monitor) -> list[str]:
+        told = self._told.setdefault(word.incident_id, [])
+        if not word.opens:
+            return told
+        new = [channel for channel in self._meant(word.rule, monitor) if channel not in told]
+        told += new
+        return new
+
+    def _meant(self, rule: Rule | None, monitor: Monitor) -> list[str]:
+        if rule is None or rule.channels is None:
+            return self._notified[monitor.id]
+        known = self._named.get(monitor.project_id, {})
+        found = list(dict.fromkeys(known[name] for name in rule.channels if name in known))
+        if rule.channels and not found:
+            # A message too many, rather than an alarm that nobody hears.
+            log.warning("no channel of the project is called %s, which the rule %r names", " or ".join(rule.channels), rule.name)
+            return self._notified[monitor.id]
+        return found
 
 
 def _notice(event: str, incident_id: str | None, sequence: int, channel_id: str, body: dict[str, Any], now: Ns) -> Notice:

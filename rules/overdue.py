@@ -1,4 +1,4 @@
-"""Overdue: declares down every monitor whose deadline lies before the watermark.
+"""Overdue: declares down every monitor whose deadline lies before the watermark, and moves the rules whose time has come.
 
 The watermark, not the wall clock: while pings wait to be settled nobody can say that one is missing.
 """
@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sqlalchemy import Connection
+
 from rules import ledger
-from store.control import Control, verdicts
+from store.control import Control, standings, verdicts
 from store.model import Ns
 
 _BATCH = 500  # monitors a transaction: about 50 ms, so that others who write never wait long
@@ -28,12 +30,17 @@ class Overdue:
         if watermark is None:
             return False
         with self._control.read() as connection:
-            if not verdicts.overdue(connection, watermark, limit=1):
+            if not _due(connection, watermark, limit=1):
                 return False
         with self._control.begin() as connection:
-            due = verdicts.overdue(connection, watermark, _BATCH)
+            due = _due(connection, watermark, _BATCH)
             cases = ledger.load(connection, due)
             for case in cases.values():
-                case.miss()
+                case.until(watermark)
             ledger.save(connection, cases.values(), self._base_url, now)
         return len(due) == _BATCH
+
+
+def _due(connection: Connection, watermark: Ns, limit: int) -> list[str]:
+    """Monitors for which time alone decides something before the watermark."""
+    return verdicts.overdue(connection, watermark, limit) or standings.due(connection, watermark, limit)

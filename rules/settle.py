@@ -11,7 +11,7 @@ from prometheus_client import Counter, Gauge
 
 from rules import ledger
 from rules.case import Case
-from store.control import Control, offsets, progress, verdicts
+from store.control import Control, gaps, offsets, progress, verdicts
 from store.inbox import Inbox, Intake
 from store.model import SECOND, Gap, Ns, Ping, Record
 
@@ -66,6 +66,7 @@ class Settle:
                 ledger.save(connection, cases.values(), self._base_url, now)
                 progress.save(connection, gap, chunk[-1])
         with self._control.begin() as connection:
+            gaps.add(connection, gap)
             ledger.say_unverified(connection, gap, self._base_url, now)
             offsets.save(connection, "settle", intake.passed)
 

@@ -116,7 +116,8 @@ class ApiKey(msgspec.Struct, frozen=True):
 class Schedule(msgspec.Struct, frozen=True):
     """When pings are expected: every `interval` seconds, or at the slots of `cron` in `timezone`; `grace` seconds late is in time.
 
-    `max_run`: how many seconds a run may take from its start signal; None: as long as it likes.
+    `cron` may be several expressions, separated by `;`: their slots together. `max_run`, `min_run`: how many seconds a run may and must
+    take from its start signal; None: as long as it likes. `start_by`: how late its start signal may be; None: the start is not waited for.
     """
 
     interval: int = 60
@@ -124,6 +125,8 @@ class Schedule(msgspec.Struct, frozen=True):
     cron: str | None = None
     timezone: str = "UTC"
     max_run: int | None = None
+    min_run: int | None = None
+    start_by: int | None = None
 
 
 class Monitor(msgspec.Struct, frozen=True):
@@ -165,6 +168,7 @@ class Beat(msgspec.Struct, frozen=True):
 
     `expected_at`: when the next ping should come. `deadline`: when it is declared down; None while nothing is waited for.
     `run_due`: when it is declared down because a run takes too long. `incident_id`: the open outage. `runs`: in the order of their start.
+    `rearms`: how often in a row a gap of ours put off what is expected. `health`: why its schedule cannot be computed, as a sentence.
     """
 
     status: Status = "new"
@@ -174,13 +178,15 @@ class Beat(msgspec.Struct, frozen=True):
     down_since: Ns | None = None
     incident_id: str | None = None
     run_due: Ns | None = None
+    rearms: int = 0
+    health: str | None = None
     runs: tuple[Run, ...] = ()
 
 
 class Alert(msgspec.Struct, frozen=True):
-    """A threshold on one metric of one monitor, and how it stands.
+    """A threshold on one metric of one monitor, as it was made through the API or the pages; and how it stands (`store.rule.Standing`).
 
-    `breaches`: samples in a row beyond the threshold. `incident_id`: the incident while firing.
+    `breaches`: samples in a row beyond the threshold.
     """
 
     id: str
@@ -194,8 +200,6 @@ class Alert(msgspec.Struct, frozen=True):
     updated_at: Ns
     state: AlertState = "ok"
     breaches: int = 0
-    last_sample_at: Ns | None = None
-    incident_id: str | None = None
 
 
 class Channel(msgspec.Struct, frozen=True):
@@ -221,7 +225,7 @@ class MetricKey(msgspec.Struct, frozen=True):
     last_at: Ns
 
 
-Cause = Literal["missed", "failed", "overran", "threshold"]
+Cause = Literal["missed", "failed", "overran", "not_started", "underran", "threshold"]
 
 
 class Incident(msgspec.Struct, frozen=True):

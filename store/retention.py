@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from store.control import Control, durations, history, monitors, outbox
+from store.control import Control, durations, gaps, history, monitors, outbox
 from store.model import SECOND, Ns
 from store.points import Points
 
@@ -32,6 +32,7 @@ class Retention:
             resolved = history.forget_incidents(connection, before, _CONTROL_ROWS)
             delivered = outbox.forget(connection, now - _OUTBOX_DAYS * _DAY, _CONTROL_ROWS)
             durations.forget(connection, before)
+            gaps.forget(connection, before)
             buried = monitors.buried(connection, now - _BURIAL)
         # Last, since the points may be away for long: what is in the control store goes all the same.
         expired = self._points.expire(before, _ROWS)

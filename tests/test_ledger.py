@@ -36,7 +36,7 @@ def test_what_did_not_change_is_not_written(world: World) -> None:
     world.run(1)
     elsewhere = Gap(world.at(9_000), world.at(8_000), world.at(9_000), "restart")
     assert _rows_written(world, job, lambda case: case.gap(elsewhere)) == 0
-    assert _rows_written(world, job, lambda case: case.dismiss(case.alerts, START, "paused")) == 0
+    assert _rows_written(world, job, lambda case: case.dismiss(case.rules, START, "paused")) == 0
 
 
 def test_what_changed_is_written(world: World) -> None:
@@ -44,4 +44,6 @@ def test_what_changed_is_written(world: World) -> None:
     alert = world.alert(job)
     assert _rows_written(world, job, lambda case: case.ping(Ping(START + SECOND, job.id, numbers={"v": 1.0}))) >= 2
     assert world.beat(job).last_ping_at == START + SECOND
-    assert world.standing(alert).last_sample_at == START + SECOND
+    assert world.standing(alert).state == "ok"
+    assert _rows_written(world, job, lambda case: case.ping(Ping(START + 2 * SECOND, job.id, numbers={"v": 500.0}))) == 4
+    assert world.standing(alert).state == "firing"

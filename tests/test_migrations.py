@@ -13,7 +13,7 @@ from alembic.config import Config
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 
-from store.control import Control, migrate, monitors, projects
+from store.control import Control, alerts, migrate, monitors, projects, standings
 from store.model import Beat, Schedule
 
 
@@ -69,6 +69,14 @@ OLD_ROWS = [
 ]
 
 
+def _old_rows(revision: str) -> list[str]:
+    """`OLD_ROWS` for the tables of that revision."""
+    if revision < "0003":
+        return OLD_ROWS
+    columns, values = "id, name, plan, created_at, ping_key", "('prj_a', 'a', 'unlimited', 5, 'k'), ('prj_b', 'b', 'free', 6, 'l')"
+    return [f"INSERT INTO projects ({columns}) VALUES {values}", *OLD_ROWS[1:]]
+
+
 class Deaths:
     """What is left of the directory `home` when the process is killed before this or that statement, or before a commit.
 
@@ -122,20 +130,20 @@ def _tables(path: Path) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
 def test_an_upgrade_that_is_killed_anywhere_is_made_by_the_next_start(tmp_path: Path, revision: str) -> None:
     path = tmp_path / "data/control.db"
     path.parent.mkdir()
     old = _at(path, revision)
     old.execute("PRAGMA journal_mode=WAL")  # as `Control` leaves it
-    for sql in OLD_ROWS:
+    for sql in _old_rows(revision):
         old.execute(sql)
     old.commit()
     old.close()
     before = _rows(path)
     with Deaths(path.parent) as deaths:
         migrate.migrate(path)
-    assert deaths.number > 20
+    assert deaths.number > 15
     for grave in deaths.graves(tmp_path):
         dead = grave / path.name
         assert _rows(dead) == before, "nothing is seen of an upgrade that did not end"
@@ -169,3 +177,34 @@ def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path) -> None:
         migrate.migrate(path)
     assert _tables(path) == before
     assert not migrate.is_current(path)
+
+
+def test_alerts_stand_as_they_stood(tmp_path: Path) -> None:
+    path = tmp_path / "control.db"
+    old = _at(path, "0003")
+    for sql in _old_rows("0003"):
+        old.execute(sql)
+    old.execute(
+        """INSERT INTO metric_alerts (id, monitor_id, metric_key, operator, threshold, channel_id, consecutive, created_at, updated_at,
+        state, breaches, last_sample_at, incident_id) VALUES
+        ('alr_1', 'mon_1', 'v', '>', '100', NULL, 3, 5, 5, 'firing', 3, 9, 'inc_2'),
+        ('alr_2', 'mon_1', 'w', '=', '"bad"', 'ch_1', 2, 6, 6, 'pending', 1, 9, NULL),
+        ('alr_3', 'mon_1', 'x', '<', '1', NULL, 1, 7, 7, 'ok', 0, 9, NULL)"""
+    )
+    old.commit()
+    old.close()
+    migrate.migrate(path)
+    control = Control(path)
+    with control.read() as connection:
+        found = alerts.find(connection, "mon_1")[0]
+        stood = standings.of_monitors(connection, ["mon_1"])["mon_1"]
+    control.close()
+    assert [(a.id, a.threshold, a.consecutive, a.state, a.breaches) for a in found] == [
+        ("alr_1", 100, 3, "firing", 3),
+        ("alr_2", "bad", 2, "pending", 1),
+        ("alr_3", 1, 1, "ok", 0),
+    ]
+    assert {rule: (one.state, one.incident_id) for rule, one in stood.items()} == {
+        "alr_1": ("firing", "inc_2"),
+        "alr_2": ("pending", None),
+    }

@@ -490,7 +490,7 @@ def test_an_edit_of_the_longest_time_takes_back_nothing_that_a_gap_granted(world
     world.run(66)
     with world.control.begin() as connection:
         cases = ledger.load(connection, [job.id])
-        cases[job.id].reschedule(changed(job, schedule=changed(job.schedule, max_run=90)), world.at(70))
+        cases[job.id].reschedule(changed(job, schedule=changed(job.schedule, max_run=90)), [], world.at(70))
         ledger.save(connection, cases.values(), "http://x", world.at(70))
     world.run(5_000)
     assert world.events() == []

@@ -80,6 +80,17 @@ def default_ids(connection: Connection, project_ids: Sequence[str]) -> dict[str,
     return found
 
 
+def named(connection: Connection, project_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The ids of the projects' channels, by project and by what they may be called: their name, or their id."""
+    found: dict[str, dict[str, str]] = {}
+    query = select(channels.c.project_id, channels.c.id, channels.c.name).where(channels.c.project_id.in_(project_ids))
+    for row in connection.execute(query.order_by(channels.c.created_at.desc())):  # of two with one name the older one is meant
+        found.setdefault(row.project_id, {}).update({row.name: row.id})
+    for row in connection.execute(query):
+        found[row.project_id][row.id] = row.id
+    return found
+
+
 def note_delivery(connection: Connection, channel_id: str, error: str | None, now: Ns) -> None:
     """Remember how the newest delivery ended: None for well."""
     values = {"last_error": error, "last_error_at": None if error is None else now}

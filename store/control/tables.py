@@ -65,6 +65,8 @@ monitors = Table(
     Column("cron", String),
     Column("timezone", String, nullable=False),
     Column("max_run", Integer),
+    Column("min_run", Integer),
+    Column("start_by", Integer),
     Column("methods", String, nullable=False, server_default=""),
     Column("token", String, nullable=False, unique=True),
     Column("created_at", BigInteger, nullable=False),
@@ -88,6 +90,8 @@ beats = Table(
     Column("down_since", BigInteger),
     Column("incident_id", String),
     Column("run_due", BigInteger),
+    Column("rearms", Integer, nullable=False, server_default="0"),
+    Column("health", Text),
     # A few runs of this monitor alone, read and written with it: a table of their own would cost settle a query for every batch.
     Column("runs", JSON(none_as_null=True)),
 )
@@ -148,10 +152,46 @@ metric_alerts = Table(
     Column("consecutive", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+)
+
+# The rules of the YAML files as they were last accepted, in their order: what counts, whatever became of the files since.
+rules = Table(
+    "rules",
+    metadata,
+    Column("uid", String, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("rule", JSON, nullable=False),
+)
+
+# How rules and metric alerts stand with monitors. There is a row only where something is counted, fires, or waits for its time.
+standings = Table(
+    "standings",
+    metadata,
+    Column("rule", String, primary_key=True),
+    Column("monitor_id", ForeignKey("monitors.id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("state", String, nullable=False),
     Column("breaches", Integer, nullable=False),
-    Column("last_sample_at", BigInteger),
+    Column("clears", Integer, nullable=False),
+    Column("active_at", BigInteger),
+    Column("clear_at", BigInteger),
+    Column("value", JSON(none_as_null=True)),
+    Column("sampled_at", BigInteger),
+    Column("due_at", BigInteger),
+    Column("expected_at", BigInteger),
     Column("incident_id", String),
+    Column("reopened", Integer, nullable=False),
+    Column("health", String, nullable=False),
+)
+Index("ix_standings_due_at", standings.c.due_at, sqlite_where=standings.c.due_at.is_not(None))
+
+# When we were not listening, or could not store: windows and replays must not read silence into these times.
+gaps = Table(
+    "gaps",
+    metadata,
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("start", BigInteger, nullable=False),
+    Column("end", BigInteger, nullable=False, index=True),
+    Column("reason", String, nullable=False),
 )
 
 incidents = Table(

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import Column, Connection, Table, Update, bindparam, insert, or_, select, update
 
-from store.control.tables import beats, incidents, metric_alerts, monitors, transitions
-from store.model import SECOND, Alert, Beat, Closure, Gap, Incident, Ns, Transition
+from store.control.tables import beats, incidents, monitors, transitions
+from store.model import SECOND, Beat, Closure, Gap, Incident, Ns, Transition
 
 _BEAT = tuple(name for name in Beat.__struct_fields__ if name != "runs")
-_ALERT = ("state", "breaches", "last_sample_at", "incident_id")
 
 
 def save_beats(connection: Connection, changed: dict[str, Beat]) -> None:
@@ -20,12 +19,6 @@ def save_beats(connection: Connection, changed: dict[str, Beat]) -> None:
             for monitor_id, beat in changed.items()
         ]
         connection.execute(_change(beats, beats.c.monitor_id, (*_BEAT, "runs")), rows)
-
-
-def save_alerts(connection: Connection, changed: Sequence[Alert]) -> None:
-    if changed:
-        rows = [{"of": alert.id} | {f"new_{name}": getattr(alert, name) for name in _ALERT} for alert in changed]
-        connection.execute(_change(metric_alerts, metric_alerts.c.id, _ALERT), rows)
 
 
 def add_transitions(connection: Connection, new: Sequence[Transition]) -> None:

@@ -1,0 +1,79 @@
+"""Heartbeat rules that wait in their own way: by another schedule or grace, for several misses, or for a while. Pure.
+
+Such a rule keeps in its `Standing` what it expects, whether or not the monitor itself is down by its own settings. What it makes of
+a ping, of a miss and of a gap of ours is what `rules.status` makes of them for a monitor.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from rules import judge
+from rules import schedule as schedules
+from rules.runs import AFTER_A_STALL
+from store.model import SECOND, Beat, Gap, Ns, Schedule
+from store.rule import Rule, Standing
+
+
+def schedule_of(rule: Rule, own: Schedule) -> Schedule:
+    """The monitor's own schedule, with what the rule says instead."""
+    when = own
+    if rule.interval is not None:
+        when = replace(own, interval=rule.interval, cron=None)
+    elif rule.cron is not None:
+        when = replace(own, cron=rule.cron)
+    return replace(
+        when,
+        timezone=when.timezone if rule.timezone is None else rule.timezone,
+        grace=when.grace if rule.grace is None else rule.grace,
+    )
+
+
+def missed_at(rule: Rule, when: Schedule, expected: Ns) -> Ns:
+    """When the rule fires if no ping comes: its grace is over, after as many misses in a row as it waits for, for as long as it waits."""
+    last = expected
+    for _ in range(rule.consecutive - 1):
+        last = schedules.expected_after(when, last)
+    return schedules.deadline(when, last) + rule.hold * SECOND
+
+
+def beaten(rule: Rule, when: Schedule, standing: Standing, at: Ns) -> Standing:
+    """A ping came."""
+    rest = judge.sampled(rule, standing, "clear", at)
+    return _waiting(rule, when, rest, schedules.expected_after(when, at))
+
+
+def passed(rule: Rule, when: Schedule, standing: Standing) -> Standing:
+    """Its time is over: a ping is missed, or the rule was well for long enough."""
+    assert standing.due_at is not None
+    if standing.expected_at is not None and missed_at(rule, when, standing.expected_at) > standing.due_at:
+        return _waiting(rule, when, judge.calm(standing), standing.expected_at)
+    since = standing.due_at if standing.active_at is None else standing.active_at
+    reopened = standing.reopened + (standing.state == "recovering")
+    return replace(standing, state="firing", active_at=since, clears=0, clear_at=None, due_at=None, reopened=reopened)
+
+
+def after_gap(rule: Rule, when: Schedule, standing: Standing, gap: Gap) -> Standing:
+    """We were not listening; see `rules.status.after_gap`."""
+    if standing.expected_at is None or standing.due_at is None or rule.on_own_outage == "fire":
+        return standing
+    if gap.reason == "stall":
+        held = gap.end + AFTER_A_STALL
+        return replace(standing, due_at=held) if gap.start <= standing.due_at < held else standing
+    again = schedules.rearmed(when, standing.expected_at, gap.start, gap.end)
+    if again is None:
+        return standing
+    return _waiting(rule, when, standing, again.expected_at)
+
+
+def armed(rule: Rule, when: Schedule, standing: Standing, beat: Beat, now: Ns) -> Standing:
+    """The rule begins to watch, or its schedule was changed: by itself that makes nobody late."""
+    if beat.last_ping_at is None or beat.status == "paused" or standing.state in ("firing", "recovering"):
+        return standing
+    expected = schedules.expected_after(when, beat.last_ping_at)
+    return _waiting(rule, when, standing, expected if expected > now else schedules.expected_after(when, now))
+
+
+def _waiting(rule: Rule, when: Schedule, standing: Standing, expected: Ns) -> Standing:
+    miss, well = missed_at(rule, when, expected), judge.well_at(rule, standing)
+    return replace(standing, expected_at=expected, due_at=miss if well is None else min(miss, well))

@@ -1,0 +1,65 @@
+"""How rules stand with monitors. Where all is well and nothing is counted there is no row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, delete, select
+from sqlalchemy.dialects.sqlite import insert
+
+from store.control.tables import monitors, standings
+from store.model import Ns
+from store.rule import Standing
+
+_FIELDS = Standing.__struct_fields__
+_COLUMNS = [standings.c[name] for name in _FIELDS]
+
+
+def of_monitors(connection: Connection, monitor_ids: Sequence[str]) -> dict[str, dict[str, Standing]]:
+    """All standings of the monitors, by monitor id and rule; monitors without any are left out."""
+    found: dict[str, dict[str, Standing]] = {}
+    for standing in _read(connection, select(*_COLUMNS).where(standings.c.monitor_id.in_(monitor_ids))):
+        found.setdefault(standing.monitor_id, {})[standing.rule] = standing
+    return found
+
+
+def of_rules(connection: Connection, rules: Sequence[str]) -> list[Standing]:
+    """All standings of the rules, with monitors that are not deleted."""
+    living = select(*_COLUMNS).join(monitors).where(monitors.c.deleted_at.is_(None))
+    return list(_read(connection, living.where(standings.c.rule.in_(rules)).order_by(standings.c.monitor_id)))
+
+
+def save(connection: Connection, changed: Sequence[Standing]) -> None:
+    """Write the standings; one that says nothing any more goes."""
+    kept = [one for one in changed if not is_blank(one)]
+    gone = [one for one in changed if is_blank(one)]
+    if kept:
+        row = insert(standings)
+        news = {name: row.excluded[name] for name in _FIELDS if name not in ("rule", "monitor_id")}
+        connection.execute(
+            row.on_conflict_do_update(index_elements=["rule", "monitor_id"], set_=news),
+            [{name: getattr(one, name) for name in _FIELDS} for one in kept],
+        )
+    if gone:
+        mine = (standings.c.rule == bindparam("of_rule"), standings.c.monitor_id == bindparam("of_monitor"))
+        connection.execute(delete(standings).where(*mine), [{"of_rule": one.rule, "of_monitor": one.monitor_id} for one in gone])
+
+
+def drop(connection: Connection, rules: Sequence[str]) -> None:
+    """Forget how the rules stood."""
+    connection.execute(delete(standings).where(standings.c.rule.in_(rules)))
+
+
+def due(connection: Connection, watermark: Ns, limit: int) -> list[str]:
+    """Monitors with a rule that time alone moves before the watermark, the longest due first."""
+    query = select(standings.c.monitor_id, standings.c.due_at).where(standings.c.due_at < watermark)
+    return list(dict.fromkeys(connection.execute(query.order_by(standings.c.due_at).limit(limit)).scalars()))
+
+
+def is_blank(standing: Standing) -> bool:
+    return standing == Standing(standing.rule, standing.monitor_id)
+
+
+def _read(connection: Connection, query: Select[Any]) -> Iterable[Standing]:
+    return (Standing(*row) for row in connection.execute(query))
