@@ -46,15 +46,17 @@ class Book:
 
 def current(connection: Connection) -> Book:
     """The rules in force."""
+    global _newest
     edition = rule_set.edition(connection)
-    if edition not in _books:
-        _books.clear()  # one edition is in force, and those who still read the last one are done in a moment
-        _books[edition] = Book(rule_set.load(connection))
-    return _books[edition]
+    known, book = _newest
+    if known != edition:
+        book = Book(rule_set.load(connection) if edition else ())
+        _newest = edition, book
+    return book
 
 
-# By the content's name, so that it does not matter of how many stores this process reads.
-_books: dict[str, Book] = {}
+# By the name of its content, so that it does not matter of how many stores this process reads.
+_newest: tuple[str, Book] = ("", Book())
 
 
 def rule_of(alert: Alert) -> Rule:

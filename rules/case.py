@@ -114,7 +114,7 @@ class Case:
 
     def window(self, rule: Rule, verdict: threshold.Verdict, at: Ns, value: float) -> None:
         """A rule on a window was evaluated."""
-        self._evaluated(rule, at, judge.sampled(rule, self._standing(rule), verdict, at, value), value)
+        self._evaluated(rule, at, judge.sampled(rule, replace(self._standing(rule), health="ok"), verdict, at, value), value)
 
     def blind(self, rule: Rule, choice: str, health: Health, at: Ns) -> None:
         """A rule on a window has no data, or its store cannot be asked."""

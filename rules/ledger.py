@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from prometheus_client import Counter
@@ -54,20 +54,26 @@ def save(connection: Connection, cases: Iterable[Case], base_url: str, now: Ns) 
 
 
 def say_unverified(connection: Connection, gap: Gap, base_url: str, now: Ns) -> None:
-    """Tell each project once, through its default channels, which of its monitors nobody can vouch for after our outage."""
-    unverified = verdicts.unverified_by(connection, gap)
-    notices = []
-    for project_id, channel_ids in channels.default_ids(connection, list(unverified)).items():
-        names = unverified[project_id]
-        details = {
+    """Tell each project once which of its monitors nobody can vouch for after our outage."""
+    about = {
+        project_id: {
             "from": iso(gap.start),
             "to": iso(gap.end),
             "reason": gap.reason,
             "count": len(names),
             "monitors": [{"id": monitor_id, "name": name} for name, monitor_id in names[:_LISTED]],
         }
-        body = message("monitors_unverified", None, details, gap.end, base_url)
-        notices += [_notice("monitors_unverified", None, 0, channel_id, body, now) for channel_id in channel_ids]
+        for project_id, names in verdicts.unverified_by(connection, gap).items()
+    }
+    tell_projects(connection, "monitors_unverified", about, gap.end, base_url, now)
+
+
+def tell_projects(connection: Connection, event: str, about: Mapping[str, dict[str, Any]], at: Ns, base_url: str, now: Ns) -> None:
+    """Say something that is about no single monitor, once, through the default channels of each project. `about`: details, by project."""
+    notices = []
+    for project_id, channel_ids in channels.default_ids(connection, list(about)).items():
+        body = message(event, None, about[project_id], at, base_url)
+        notices += [_notice(event, None, 0, channel_id, body, now) for channel_id in channel_ids]
     outbox.add(connection, notices)
 
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from sqlalchemy import select
 
+from rules.accept import accept
 from rules.overdue import Overdue
 from rules.settle import Settle
-from store.control import Control, alerts, channels, monitors, projects
+from store.control import Control, alerts, channels, monitors, projects, standings
 from store.control.migrate import migrate
 from store.control.tables import outbox
 from store.inbox import Inbox, journal_path, lock_path, mark_path
@@ -21,6 +22,7 @@ from store.journal import Journal, encode
 from store.lock import FileLock
 from store.mark import Mark
 from store.model import SECOND, Alert, Beat, Channel, Gap, GapReason, Monitor, Ns, Ping, Record, Schedule, new_id
+from store.rule import Rule, Standing
 
 START: Ns = 1_700_000_000 * SECOND
 BASE_URL = "https://lastbeat.test"
@@ -84,6 +86,17 @@ class World:
         with self.control.begin() as connection:
             alerts.add(connection, alert)
         return alert
+
+    def follow(self, *rules: Rule, at: float = 0.0) -> None:
+        """Let these be the rules of the files."""
+        with self.control.begin() as connection:
+            accept(connection, rules, BASE_URL, self.at(at))
+
+    def stands(self, rule: Rule, monitor: Monitor) -> Standing:
+        """How the rule stands with the monitor."""
+        with self.control.read() as connection:
+            found = standings.of_monitors(connection, [monitor.id])
+        return found.get(monitor.id, {}).get(rule.uid, Standing(rule.uid, monitor.id))
 
     def ping(self, monitor: Monitor, seconds: float, slot: int = 0, **fields: Any) -> None:
         self.put(Ping(self.at(seconds), monitor.id, **fields), slot)

@@ -1,0 +1,305 @@
+"""Rules on heartbeats and on reported failures: whom they tell of an outage, and those that wait in their own way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from sqlalchemy import select
+from world import World
+
+from rules import actions
+from store.control import channels, history
+from store.control.tables import outbox
+from store.model import Channel, Monitor
+from store.rule import Match, Resolve, Rule
+
+ALL = Match(all=True)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    one = World(tmp_path)
+    yield one
+    one.close()
+
+
+def heartbeat(uid: str = "rule_h", **fields: Any) -> Rule:
+    return Rule(uid, "heartbeat", "Missed", match=fields.pop("match", ALL), **fields)
+
+
+def failure(uid: str = "rule_s", **fields: Any) -> Rule:
+    return Rule(uid, "status", "Failing", match=fields.pop("match", ALL), **fields)
+
+
+def heard(world: World) -> list[tuple[str, str]]:
+    """Which channel was told of what, in the order of the outbox."""
+    with world.control.read() as connection:
+        return [(row.channel_id, row.event) for row in connection.execute(select(outbox).order_by(outbox.c.number))]
+
+
+def pinged(world: World, job: Monitor, *times: float, kind: Any = "success") -> None:
+    for time in times:
+        world.ping(job, time, kind=kind)
+        world.run(time + 0.5)
+
+
+def test_an_outage_that_no_rule_is_about_is_told_as_ever(world: World) -> None:
+    usual, job = world.channel(), world.monitor()
+    world.follow(heartbeat(match=Match(tags=("backup",))))
+    pinged(world, job, 0)
+    world.run(91)
+    assert heard(world) == [(usual.id, "monitor_down")]
+
+
+def test_a_plain_rule_says_who_is_told_of_the_monitors_own_outage(world: World) -> None:
+    usual, ops, job = world.channel(), named(world, "ops"), world.monitor()
+    world.follow(heartbeat(channels=("ops",), labels={"severity": "critical"}))
+    pinged(world, job, 0)
+    world.run(91)
+    pinged(world, job, 100)
+    assert heard(world) == [(ops.id, "monitor_down"), (ops.id, "monitor_up")]
+    pinged(world, job, 110, kind="fail")
+    assert heard(world)[2:] == [(usual.id, "monitor_down")], "no rule is about failures"
+    down = world.said()[0]
+    assert (down[1]["alert"], down[1]["labels"]) == ("Missed", {"severity": "critical"})
+    assert world.stands(heartbeat(), job).state == "ok", "the monitor's own outage is its state"
+
+
+def test_several_plain_rules_tell_each_channel_once(world: World) -> None:
+    usual, ops, job = world.channel(), named(world, "ops"), world.monitor()
+    world.follow(heartbeat(), heartbeat("rule_2", channels=("ops", usual.id)))
+    pinged(world, job, 0)
+    world.run(91)
+    pinged(world, job, 100)
+    both = [(usual.id, "monitor_down"), (ops.id, "monitor_down")]
+    assert heard(world)[:2] == both
+    assert sorted(heard(world)[2:]) == sorted((channel, "monitor_up") for channel, _ in both)
+
+
+def test_a_rule_that_tells_nobody_tells_nobody(world: World) -> None:
+    world.channel()
+    job = world.monitor()
+    world.follow(heartbeat(channels=()))
+    pinged(world, job, 0)
+    world.run(91)
+    assert (world.beat(job).status, heard(world)) == ("down", [])
+
+
+def test_a_channel_that_is_not_there_leaves_no_alarm_unheard(world: World) -> None:
+    usual, job = world.channel(), world.monitor()
+    world.follow(heartbeat(channels=("opps",)))
+    pinged(world, job, 0)
+    world.run(91)
+    assert heard(world) == [(usual.id, "monitor_down")]
+
+
+def test_a_rule_that_waits_longer_tells_later_and_of_an_incident_of_its_own(world: World) -> None:
+    usual, job = world.channel(), world.monitor()
+    world.follow(heartbeat(hold=600))
+    pinged(world, job, 0)
+    world.run(600)
+    assert (world.beat(job).status, heard(world)) == ("down", [])
+    world.run(690)
+    assert heard(world) == []
+    world.run(690.5)
+    assert heard(world) == [(usual.id, "monitor_down")]
+    ((_, details),) = world.said()
+    assert (details["reason"], details["consecutive"]) == ("missed", 1)
+    pinged(world, job, 700)
+    assert world.events() == ["monitor_down", "monitor_up"]
+    with world.control.read() as connection:
+        incidents = history.incidents_of(connection, job.id)
+    assert [(one.alert_id, one.resolved_at is not None) for one in incidents] == [("rule_h", True), (None, True)]
+
+
+def test_a_rule_with_a_grace_of_its_own_counts_from_what_the_monitor_expects(world: World) -> None:
+    world.channel()
+    job = world.monitor(interval=60, grace=30)
+    world.follow(heartbeat(grace=300))
+    pinged(world, job, 0)
+    world.run(359)
+    assert world.events() == []
+    world.run(361)
+    assert world.events() == ["monitor_down"]
+
+
+def test_a_rule_with_a_schedule_of_its_own_waits_for_its_slots(world: World) -> None:
+    world.channel()
+    job = world.monitor(interval=86_400)
+    rule = heartbeat(cron="*/10 * * * *", timezone="UTC", grace=60)
+    world.follow(rule)  # the world began at 22:13:20
+    pinged(world, job, 30)  # 22:13:50, the slots are 22:20 (400 s) and 22:30 (1,000 s)
+    world.run(460)
+    assert world.events() == []
+    world.run(461)
+    assert world.events() == ["monitor_down"]
+    assert world.beat(job).status == "up"
+
+
+def test_a_rule_may_wait_for_several_misses_in_a_row(world: World) -> None:
+    world.channel()
+    job = world.monitor()
+    world.follow(heartbeat(consecutive=3))
+    pinged(world, job, 0)
+    world.run(209)
+    assert world.events() == []
+    world.run(211)
+    assert world.events() == ["monitor_down"]
+
+
+def test_a_rule_may_wait_for_several_successes_before_it_is_well(world: World) -> None:
+    world.channel()
+    job = world.monitor()
+    rule = heartbeat(grace=10, resolve=Resolve(consecutive=3))
+    world.follow(rule)
+    pinged(world, job, 0)
+    world.run(71)
+    pinged(world, job, 72, 130)
+    assert (world.events(), world.stands(rule, job).state) == (["monitor_down"], "recovering")
+    pinged(world, job, 190)
+    assert world.events() == ["monitor_down", "monitor_up"]
+
+
+def test_a_miss_while_it_recovers_is_the_same_incident(world: World) -> None:
+    world.channel()
+    job = world.monitor()
+    rule = heartbeat(grace=10, keep_firing=3_600)
+    world.follow(rule)
+    pinged(world, job, 0)
+    world.run(71)
+    pinged(world, job, 80)
+    world.run(151)
+    assert (world.stands(rule, job).state, world.stands(rule, job).reopened) == ("firing", 1)
+    pinged(world, job, 160)
+    for minute in range(1, 62):
+        pinged(world, job, 160 + minute * 60)
+    assert world.events() == ["monitor_down", "monitor_up"]
+
+
+def test_a_gap_of_ours_puts_off_what_a_rule_expects(world: World) -> None:
+    world.channel()
+    job = world.monitor(interval=60, grace=30)
+    world.follow(heartbeat(grace=40))
+    pinged(world, job, 0)
+    world.gap(50, 120)
+    world.run(121)
+    assert world.events() == []
+    world.run(219)
+    assert world.events() == []
+    world.run(221)
+    assert world.events() == ["monitor_down"]
+
+
+def test_a_rule_may_fire_whatever_our_own_outage_swallowed(world: World) -> None:
+    world.channel()
+    job = world.monitor(interval=60, grace=30)
+    world.follow(heartbeat(on_own_outage="fire"))
+    pinged(world, job, 0)
+    world.gap(50, 120)
+    world.run(121)
+    assert world.events() == ["monitor_down"]
+
+
+def test_a_rule_on_failures_may_count_them(world: World) -> None:
+    world.channel()
+    job = world.monitor()
+    rule = failure(consecutive=3, resolve=Resolve(consecutive=2))
+    world.follow(rule)
+    pinged(world, job, 0, 10, kind="fail")
+    assert (world.beat(job).status, world.events()) == ("down", [])
+    pinged(world, job, 20)
+    pinged(world, job, 30, 40, 50, kind="fail")
+    assert world.events() == ["monitor_failed"]
+    pinged(world, job, 60)
+    assert world.events() == ["monitor_failed"]
+    pinged(world, job, 70)
+    assert world.events() == ["monitor_failed", "monitor_up"]
+
+
+def test_a_paused_monitor_has_no_alert_and_a_resumed_one_waits_anew(world: World) -> None:
+    world.channel()
+    job = world.monitor()
+    rule = heartbeat(grace=300)
+    world.follow(rule)
+    pinged(world, job, 0)
+    world.run(361)
+    with world.control.begin() as connection:
+        actions.pause(connection, job, "", world.at(400))
+    assert (world.events(), world.stands(rule, job).due_at) == (["monitor_down", "monitor_up"], None)
+    world.run(5_000)
+    with world.control.begin() as connection:
+        actions.resume(connection, job, "", world.at(5_000))
+    world.run(5_359)
+    assert len(world.events()) == 2
+    world.run(5_361)
+    assert world.events()[2:] == ["monitor_down"]
+
+
+def test_a_rule_that_begins_makes_nobody_late(world: World) -> None:
+    world.channel()
+    job = world.monitor(interval=86_400)
+    pinged(world, job, 0)
+    world.run(10_000)
+    world.follow(heartbeat(interval=60, grace=30), at=10_000)
+    world.run(10_089)
+    assert world.events() == []
+    world.run(10_091)
+    assert world.events() == ["monitor_down"]
+
+
+def test_a_rule_that_is_removed_resolves_what_it_has_open_and_says_why(world: World) -> None:
+    world.channel()
+    job = world.monitor(interval=86_400)
+    world.follow(heartbeat(interval=60, grace=30))
+    pinged(world, job, 0)
+    world.run(91)
+    world.follow(at=100)
+    assert [(event, details["reason"]) for event, details in world.said()] == [("monitor_down", "missed"), ("monitor_up", "rule_removed")]
+    world.run(10_000)
+    assert len(world.events()) == 2
+
+
+def test_a_rule_that_does_not_select_the_monitor_any_more_is_as_good_as_removed(world: World) -> None:
+    world.channel()
+    job = world.monitor(interval=86_400, tags=("a",))
+    world.follow(heartbeat(interval=60, grace=30, match=Match(tags=("a",))))
+    pinged(world, job, 0)
+    world.run(91)
+    world.follow(heartbeat(interval=60, grace=30, match=Match(tags=("b",))), at=100)
+    assert world.events() == ["monitor_down", "monitor_up"]
+
+
+def test_a_restart_forgets_no_rule_and_no_deadline(world: World) -> None:
+    world.channel()
+    job = world.monitor(interval=86_400)
+    world.follow(heartbeat(interval=60, grace=30))
+    pinged(world, job, 0)
+    world.restart()
+    world.run(89)
+    world.restart()
+    assert world.events() == []
+    world.run(91)
+    assert world.events() == ["monitor_down"]
+
+
+def test_what_waits_for_a_rule_that_is_gone_stops_nobody(world: World) -> None:
+    job, other = world.monitor(interval=86_400), world.monitor()
+    world.follow(heartbeat(interval=60, grace=30))
+    pinged(world, job, 0)
+    pinged(world, other, 1)
+    with world.control.begin() as connection:
+        connection.exec_driver_sql("UPDATE standings SET rule = 'rule_gone'")
+    world.run(200)
+    assert world.beat(other).status == "down"
+    assert world.overdue.step(world.at(201)) is False
+
+
+def named(world: World, name: str) -> Channel:
+    channel = world.channel(is_default=False)
+    with world.control.begin() as connection:
+        channels.change(connection, replace(channel, name=name))
+    return channel
