@@ -90,8 +90,9 @@ def _notices(connection: Connection, cases: list[Case], base_url: str, now: Ns) 
     for case in cases:
         for word in case.words:
             body = message(word.event, case.monitor, word.details | annotated(word, case.monitor), word.at, base_url)
-            sequence = 1 if word.opens else 2
-            notices += [_notice(word.event, word.incident_id, sequence, channel, body, now) for channel in hearers.of(word, case.monitor)]
+            for channel, known_as in hearers.of(word, case.monitor).items():
+                said = body | {"details": body["details"] | known_as}
+                notices.append(_notice(word.event, word.incident_id, 1 if word.opens else 2, channel, said, now))
     return notices
 
 
@@ -100,15 +101,8 @@ def annotated(word: Word, monitor: Monitor) -> dict[str, Any]:
     rule = word.rule
     if rule is None or not rule.name:
         return {}
-    known = {
-        "alertname": rule.name,
-        "monitor": monitor.name,
-        "monitor_id": monitor.id,
-        "type": rule.type,
-        "metric": rule.metric or "",
-        "last_ping": word.details.get("lastPingAt") or "never",
-    }
-    labels = known | rule.labels
+    given = (rule.name, monitor.name, monitor.id, rule.type, rule.metric or "", word.details.get("lastPingAt") or "never")
+    labels = dict(zip(annotation.GIVEN, given, strict=True)) | rule.labels
     return {"alert": rule.name, "labels": rule.labels, "annotations": annotation.render(rule.annotations, labels, word.value)}
 
 
@@ -119,16 +113,19 @@ class _Hearers:
         projects = {case.monitor.id: case.monitor.project_id for case in cases}
         words = [word for case in cases for word in case.words]
         self._notified = channels.notified(connection, projects)
-        self._told = outbox.told(connection, [word.incident_id for word in words if not word.opens])
+        begun = outbox.told(connection, [word.incident_id for word in words if not word.opens])
+        self._told = {i: {channel: _known_as(heard) for channel, heard in by_channel.items()} for i, by_channel in begun.items()}
         named = any(word.rule is not None and word.rule.channels for word in words)
         self._named = channels.named(connection, sorted(set(projects.values()))) if named else {}
 
-    def of(self, word: Word, monitor: Monitor) -> list[str]:
-        told = self._told.setdefault(word.incident_id, [])
+    def of(self, word: Word, monitor: Monitor) -> dict[str, dict[str, Any]]:
+        """The channels; each with what it knows the alert by, where the word is of its end."""
+        told = self._told.setdefault(word.incident_id, {})
         if not word.opens:
             return told
-        new = [channel for channel in self._meant(word.rule, monitor) if channel not in told]
-        told += new
+        new: dict[str, dict[str, Any]] = {channel: {} for channel in self._meant(word.rule, monitor) if channel not in told}
+        known_as = {} if word.rule is None or not word.rule.name else {"alert": word.rule.name, "labels": word.rule.labels}
+        told |= dict.fromkeys(new, known_as)
         return new
 
     def _meant(self, rule: Rule | None, monitor: Monitor) -> list[str]:
@@ -141,6 +138,11 @@ class _Hearers:
             log.warning("no channel of the project is called %s, which the rule %r names", " or ".join(rule.channels), rule.name)
             return self._notified[monitor.id]
         return found
+
+
+def _known_as(begun: Mapping[str, Any]) -> dict[str, Any]:
+    """By what a receiver knows the alert whose beginning it was told of: its end must go by the same, whatever the rule is called now."""
+    return {name: begun["details"][name] for name in ("alert", "labels") if name in begun["details"]}
 
 
 def _notice(event: str, incident_id: str | None, sequence: int, channel_id: str, body: dict[str, Any], now: Ns) -> Notice:

@@ -20,6 +20,7 @@ def body(payload: Mapping[str, Any]) -> dict[str, Any]:
     status = "resolved" if over else "firing"
     labels = _labels(_ENDS.get(payload["event"], payload["event"]), monitor, details)
     annotations = {"summary": _summary(payload["event"], monitor, details)} | _texts(payload) | _texts(details)
+    annotations |= details.get("annotations") or {}  # the operator's own words win
     alert = {
         "status": status,
         "labels": labels,
@@ -46,13 +47,13 @@ def body(payload: Mapping[str, Any]) -> dict[str, Any]:
 def _labels(event: str, monitor: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, str]:
     """What tells one alert from another: the same for all messages about it, so nothing that changes."""
     found = {
-        "alertname": "".join(word.capitalize() for word in event.split("_")),
+        "alertname": details.get("alert") or "".join(word.capitalize() for word in event.split("_")),
         "monitor": monitor.get("name"),
         "monitor_id": monitor.get("id"),
         "metric": details.get("metricKey"),
         "alert_id": details.get("alertId"),
     }
-    return {name: str(value) for name, value in found.items() if value is not None}
+    return {name: str(value) for name, value in found.items() if value is not None} | (details.get("labels") or {})
 
 
 def _summary(event: str, monitor: Mapping[str, Any], details: Mapping[str, Any]) -> str:

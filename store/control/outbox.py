@@ -82,12 +82,16 @@ def release(connection: Connection, now: Ns) -> None:
     connection.execute(update(outbox).where(outbox.c.state == "inflight").values(state="pending", next_at=now))
 
 
-def told(connection: Connection, incident_ids: Sequence[str]) -> dict[str, list[str]]:
-    """The channels that were, or still may be, told of each incident. Dead notices do not count: nobody heard of those."""
-    query = select(outbox.c.incident_id, outbox.c.channel_id).where(outbox.c.incident_id.in_(incident_ids), outbox.c.state != "dead")
-    found: dict[str, list[str]] = {}
-    for incident_id, channel_id in connection.execute(query.distinct().order_by(outbox.c.channel_id)):
-        found.setdefault(incident_id, []).append(channel_id)
+def told(connection: Connection, incident_ids: Sequence[str]) -> dict[str, dict[str, dict[str, Any]]]:
+    """What the channels that were, or still may be, told of each incident heard of its beginning: the payloads, by incident and channel.
+
+    Dead notices do not count: nobody heard of those.
+    """
+    begun = (outbox.c.incident_id.in_(incident_ids), outbox.c.sequence == 1, outbox.c.state != "dead")
+    query = select(outbox.c.incident_id, outbox.c.channel_id, outbox.c.payload).where(*begun)
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for incident_id, channel_id, payload in connection.execute(query.order_by(outbox.c.channel_id)):
+        found.setdefault(incident_id, {})[channel_id] = payload
     return found
 
 
