@@ -17,7 +17,7 @@ from store.model import SECOND, Beat, Cause, Closure, Gap, Incident, MetricKey, 
 from store.rule import Health, Rule, RuleType, Standing
 
 # Why a monitor goes from one status to another.
-Reason = Literal["ping", "started", "missed", "failed", "overran", "not_listening", "paused", "resumed"]
+Reason = Literal["ping", "started", "missed", "not_started", "failed", "overran", "underran", "not_listening", "paused", "resumed"]
 
 # Which rules say how an outage of this cause is told.
 _RESPONSIBLE: Final[dict[Cause, RuleType]] = {
@@ -101,9 +101,9 @@ class Case:
 
     def miss(self) -> None:
         """Its deadline, or that of a run, has passed."""
-        due = status.due(self.beat)
+        due, schedule = status.due(self.beat), self.monitor.schedule
         assert due is not None
-        self._move(status.missed(self.beat), due, "overran" if due == self.beat.run_due else "missed")
+        self._move(status.missed(self.beat, schedule), due, status.cause(self.beat, schedule))
 
     def gap(self, gap: Gap) -> None:
         """We were not listening."""
@@ -167,7 +167,9 @@ class Case:
             case "success" | "fail":
                 duration = runs.took(self.beat.runs, ping.rid, ping.at) if self.beat.runs else None
                 judged = status.succeeded if ping.kind == "success" else status.failed
-                self._move(judged(self.beat, schedule, ping.at, ping.rid), ping.at, "ping" if ping.kind == "success" else "failed", ping)
+                beat = judged(self.beat, schedule, ping.at, ping.rid)
+                fell: Reason = "failed" if ping.kind == "fail" else "underran"
+                self._move(beat, ping.at, fell if beat.status == "down" else "ping", ping)
                 if duration is not None:
                     self.durations[ping.at] = duration
                     return timed(ping, duration)
@@ -184,7 +186,7 @@ class Case:
         before = self.beat
         incident_id = before.incident_id
         if after.status == "down" != before.status:
-            assert reason in ("missed", "failed", "overran")
+            assert reason in ("missed", "not_started", "failed", "overran", "underran")
             incident_id = new_id("inc")
             after = replace(after, incident_id=incident_id)
             self._fail(after, at, reason, ping)
@@ -202,14 +204,27 @@ class Case:
         details["downSince"] = iso(at)
         if ping is not None:
             details |= {"exitStatus": ping.exit_status, "log": None if ping.log is None else ping.log[-_TOLD:]}
-        if cause == "overran":
-            run = runs.next_due(self.beat.runs)
-            assert run is not None
-            details |= {"runStartedAt": iso(run.started_at), "rid": run.rid, "maxRunTime": self.monitor.schedule.max_run}
+        details |= self._limit(cause, ping)
         concerned: list[Rule | None] = [rule for rule in self.rules if rule.type == _RESPONSIBLE[cause]]
         for rule in concerned or [None]:  # where no rule says how, it is told as it always was
             if rule is None or book.is_plain(rule):
                 self.words.append(Word("monitor_down", beat.incident_id, opens=True, at=at, details=details, rule=rule))
+
+    def _limit(self, cause: Cause, ping: Ping | None) -> dict[str, Any]:
+        """The limit that a run did not keep, and how far it got."""
+        schedule = self.monitor.schedule
+        match cause:
+            case "overran":
+                run = runs.next_due(self.beat.runs)
+                assert run is not None
+                return {"runStartedAt": iso(run.started_at), "rid": run.rid, "maxRunTime": schedule.max_run}
+            case "underran":
+                assert ping is not None
+                return {"duration": runs.took(self.beat.runs, ping.rid, ping.at), "rid": ping.rid, "minRunTime": schedule.min_run}
+            case "not_started":
+                return {"startBy": schedule.start_by}
+            case _:
+                return {}
 
     def _recover(self, before: Beat, at: Ns, reason: str) -> None:
         assert before.incident_id is not None

@@ -56,6 +56,12 @@ def took(runs: Runs, rid: str | None, at: Ns) -> float | None:
     return None if run is None else (at - run.started_at) / SECOND
 
 
+def too_short(runs: Runs, rid: str | None, at: Ns, min_run: int) -> bool:
+    """Whether a success at `at` ends a run sooner than it may, or says so once more. One whose start is not known is not judged."""
+    run = _open(runs, rid) or _ended(runs, rid, "success", at)
+    return run is not None and run.started_at < (run.ended_at or at) < run.started_at + min_run * SECOND
+
+
 def began(runs: Runs, rid: str | None, at: Ns, max_run: int | None) -> Runs:
     """A start signal came at `at`. It begins nothing where it repeats that of a run that goes on, or comes behind the end of its own."""
     runs = _remembered(runs, at)
@@ -80,8 +86,13 @@ def ended(runs: Runs, rid: str | None, end: End, at: Ns) -> Runs:
 
 def repeats(runs: Runs, rid: str | None, end: End, at: Ns) -> Ns | None:
     """When the run named so ended in this way before, if this is its end once more; else None."""
-    known = None if rid is None else _named(_remembered(runs, at), rid)
-    return known.ended_at if known is not None and known.ended_as == end else None
+    known = _ended(runs, rid, end, at)
+    return None if known is None else known.ended_at
+
+
+def begins(runs: Runs, at: Ns) -> bool:
+    """Whether a start at `at` was that of a run: not one said again, nor one behind the end of its own."""
+    return any(run.started_at == at and run.ended_at is None for run in runs)
 
 
 def let_go(runs: Runs, due_at: Ns) -> Runs:
@@ -123,6 +134,11 @@ def _named(runs: Iterable[Run], rid: str | None) -> Run | None:
 
 def _open(runs: Iterable[Run], rid: str | None) -> Run | None:
     return next((run for run in runs if run.rid == rid and run.ended_at is None), None)
+
+
+def _ended(runs: Runs, rid: str | None, end: End, at: Ns) -> Run | None:
+    known = None if rid is None else _named(_remembered(runs, at), rid)
+    return known if known is not None and known.ended_as == end else None
 
 
 def _remembered(runs: Runs, at: Ns) -> Runs:

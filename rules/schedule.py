@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from rules.cron import check as check
+from rules.cron import normal as normal
 from rules.cron import slot_after
 from store.model import SECOND, Ns, Schedule
 
@@ -42,14 +43,51 @@ def deadline(schedule: Schedule, expected: Ns) -> Ns:
     return expected + schedule.grace * SECOND
 
 
-def rearmed(schedule: Schedule, expected: Ns, gap_start: Ns, gap_end: Ns) -> Rearmed | None:
-    """What is expected of a monitor after we were not listening from `gap_start` to `gap_end`; None if the gap does not concern it.
+def start_deadline(schedule: Schedule, expected: Ns) -> Ns:
+    """When the start of the run that is expected at `expected` is missed, if neither it nor a ping has come."""
+    return expected + tolerance(schedule) * SECOND
 
-    It does where the ping may have come in the gap: from a little before `expected`, as no job beats like a clock, to its deadline. A
-    job that has another turn within the hour is waited for once more; how any other is stays unknown until its next turn.
+
+def tolerance(schedule: Schedule) -> int:
+    """How many seconds the first signal of a run may be late."""
+    return schedule.grace if schedule.start_by is None else min(schedule.start_by, schedule.grace)
+
+
+def starts_from(schedule: Schedule, expected: Ns) -> Ns:
+    """From when on a start signal belongs to the run that is expected at `expected`.
+
+    At a slot of cron a run begins, a little early at the most. An interval is counted from the last ping, which told that a run had
+    ended: whatever begins after it is what is waited for, be it long before its success is expected.
     Raises ValueError with a sentence where the schedule does not pass `check`.
     """
-    if gap_end < expected - _early(schedule, _distance(schedule, expected)) or gap_start > deadline(schedule, expected):
+    return expected - (early(schedule, expected) if schedule.cron is not None else schedule.interval * SECOND)
+
+
+def early(schedule: Schedule, expected: Ns) -> Ns:
+    """How long before its time a signal may come and still be for that time, as no job beats like a clock.
+
+    Raises ValueError with a sentence where the schedule does not pass `check`.
+    """
+    if schedule.cron is None:
+        return _early(schedule, schedule.interval * SECOND)
+    return _early(schedule, slot_after(schedule.cron, schedule.timezone, expected - 1).distance)
+
+
+def same_rhythm(one: Schedule, other: Schedule) -> bool:
+    """Whether both expect pings at the same times, however late those may be and however long runs may take."""
+    return (one.interval, one.cron, one.timezone) == (other.interval, other.cron, other.timezone)
+
+
+def rearmed(schedule: Schedule, expected: Ns, gap_start: Ns, gap_end: Ns, due: Ns | None = None) -> Rearmed | None:
+    """What is expected of a monitor after we were not listening from `gap_start` to `gap_end`; None if the gap does not concern it.
+
+    It does where the ping may have come in the gap: from a little before `expected` to when it would have been missed (`due`, or its
+    deadline). A job that has another turn within the hour is waited for once more; how any other is stays unknown until its next turn.
+    Raises ValueError with a sentence where the schedule does not pass `check`.
+    """
+    if gap_start > (deadline(schedule, expected) if due is None else due):
+        return None
+    if gap_end < expected - EARLY_LIMIT or gap_end < expected - early(schedule, expected):  # most are far away, whatever their slots
         return None
     if schedule.cron is not None:
         another = slot_after(schedule.cron, schedule.timezone, expected).at
@@ -62,11 +100,4 @@ def rearmed(schedule: Schedule, expected: Ns, gap_start: Ns, gap_end: Ns) -> Rea
 
 
 def _early(schedule: Schedule, distance: Ns) -> Ns:
-    """How long before its time a ping may come and still be that time's ping; `distance` is that from the time before."""
     return min(schedule.grace * SECOND, distance // 10, EARLY_LIMIT)
-
-
-def _distance(schedule: Schedule, expected: Ns) -> Ns:
-    if schedule.cron is None:
-        return schedule.interval * SECOND
-    return slot_after(schedule.cron, schedule.timezone, expected - 1).distance

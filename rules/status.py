@@ -1,18 +1,30 @@
 """The state machine of a monitor: what each event makes of its `Beat`. Pure functions of (state, schedule, event).
 
-| from               | event                        | to         |
-|--------------------|------------------------------|------------|
-| any but paused     | success                      | up         |
-| any but paused     | failure                      | down       |
-| any                | start, log                   | same       |
-| up, unverified     | deadline passed              | down       |
-| new, up, unverified | a run takes too long        | down       |
-| up, unverified     | our gap met its window       | same, later; unverified where the next ping is far away |
-| any                | pause                        | paused     |
-| paused             | resume                       | new or up  |
+| from               | event                                   | to                                                     | reason      |
+|--------------------|-----------------------------------------|--------------------------------------------------------|-------------|
+| any but paused     | success                                 | up                                                     |             |
+| any but paused     | success of a run shorter than `min_run` | down                                                   | underran    |
+| any but paused     | failure                                 | down                                                   | failed      |
+| any                | start                                   | same; of the run that is expected: no longer waited for |            |
+| any                | log                                     | same                                                   |             |
+| up, unverified     | expected + `start_by` passed: no start  | down                                                   | not_started |
+| up, unverified     | expected + `grace` passed: no success   | down                                                   | missed      |
+| new, up, unverified | a run takes longer than `max_run`      | down                                                   | overran     |
+| up, unverified     | our gap met its window                  | same, later; unverified where the next ping is far away |            |
+| any                | pause                                   | paused                                                 |             |
+| paused             | resume                                  | new or up                                              |             |
+
+So a run has four limits, each of its own: its start in time, a shortest and a longest time from its start to its end, and the grace, within
+which its success must come whatever else is said of it.
+
+A schedule that cannot be computed (its zone has gone with an upgrade) is the trouble of its monitor alone: `health` says so, and what is
+expected is computed anew after an hour, or at the next ping. Until then nobody can say that a ping is missing; failures and runs are
+judged all the same.
 """
 
 from __future__ import annotations
+
+from typing import Final, Literal
 
 from msgspec.structs import replace
 
@@ -20,28 +32,25 @@ from rules import runs
 from rules import schedule as schedules
 from store.model import SECOND, Beat, Gap, Ns, Schedule, ShownStatus
 
+REARMS: Final = 3  # gaps in a row that put off what is expected, whatever they left of its window
+
 
 def succeeded(beat: Beat, schedule: Schedule, at: Ns, rid: str | None = None) -> Beat:
     """The job reported success at `at`. A paused monitor takes no notice, and an older ping than the last says nothing new.
 
-    A success that is merely said again does not hide a failure that was reported after it was said first.
+    A run that was too short to have done its work has failed. A success that is merely said again does not hide a failure that was
+    reported after it was said first, and is not judged a second time where it was too short.
     """
     if _deaf(beat, at):
         return beat
     going_on = _after_end(beat, rid, "success", at)
-    if _hides_a_failure(beat, rid, at):
+    too_short = schedule.min_run is not None and beat.runs and runs.too_short(beat.runs, rid, at, schedule.min_run)
+    if _hides_a_failure(beat, rid, at) or (too_short and runs.repeats(beat.runs, rid, "success", at) is not None):
         return replace(beat, last_ping_at=at, runs=going_on)
-    expected = schedules.expected_after(schedule, at)
-    return replace(
-        beat,
-        status="up",
-        last_ping_at=at,
-        expected_at=expected,
-        deadline=schedules.deadline(schedule, expected),
-        down_since=None,
-        runs=going_on,
-        run_due=_run_due(going_on, at),
-    )
+    if too_short:
+        return _fallen(beat, schedule, at, going_on)
+    up = replace(beat, status="up", last_ping_at=at, down_since=None, rearms=0, runs=going_on, run_due=_run_due(going_on, at))
+    return _expecting(up, schedule, at)
 
 
 def failed(beat: Beat, schedule: Schedule, at: Ns, rid: str | None = None) -> Beat:
@@ -51,16 +60,17 @@ def failed(beat: Beat, schedule: Schedule, at: Ns, rid: str | None = None) -> Be
     going_on = _after_end(beat, rid, "fail", at)
     if beat.status != "down" and _is_overtaken(beat, rid, at):
         return replace(beat, last_ping_at=at, runs=going_on)
-    expected = schedules.expected_after(schedule, at)
-    since = beat.down_since if beat.status == "down" else at
-    return replace(beat, status="down", last_ping_at=at, expected_at=expected, deadline=None, down_since=since, runs=going_on, run_due=None)
+    return _fallen(beat, schedule, at, going_on)
 
 
 def started(beat: Beat, schedule: Schedule, at: Ns, rid: str | None = None) -> Beat:
-    """A run began at `at`. That is no sign of success, so it moves nothing but the runs."""
+    """A run began at `at`. That is no sign of success: its start is not waited for any more, its success is."""
     if beat.status == "paused":
         return beat
-    return _timed(replace(beat, runs=runs.began(beat.runs, rid, at, schedule.max_run)))
+    beat = _timed(replace(beat, runs=runs.began(beat.runs, rid, at, schedule.max_run)))
+    if waits_for_start(beat, schedule) and runs.begins(beat.runs, at) and _is_expected(beat, schedule, at):
+        return _begun(beat, schedule)
+    return beat
 
 
 def due(beat: Beat) -> Ns | None:
@@ -70,9 +80,28 @@ def due(beat: Beat) -> Ns | None:
     return min(beat.deadline, beat.run_due)
 
 
-def missed(beat: Beat) -> Beat:
-    """Its deadline, or that of a run, passed: down since then, whenever that is found out."""
+def cause(beat: Beat, schedule: Schedule) -> Literal["missed", "not_started", "overran"]:
+    """What happens when the monitor is `due`."""
+    if due(beat) == beat.run_due:
+        return "overran"
+    return "not_started" if waits_for_start(beat, schedule) else "missed"
+
+
+def waits_for_start(beat: Beat, schedule: Schedule) -> bool:
+    """Whether the monitor is down before its grace is over unless the run that is expected begins."""
+    if schedule.start_by is None or beat.deadline is None or beat.expected_at is None or beat.health is not None:
+        return False
+    return beat.deadline < schedules.deadline(schedule, beat.expected_at)
+
+
+def missed(beat: Beat, schedule: Schedule) -> Beat:
+    """Its deadline, or that of a run, passed: down since then, whenever that is found out.
+
+    Where its schedule could not be computed nothing was missed: that is tried again.
+    """
     since = due(beat)
+    if beat.health is not None and since is not None and since != beat.run_due:
+        return _expecting(beat, schedule, since)
     told = runs.let_go(beat.runs, since) if since is not None and since == beat.run_due else beat.runs
     return replace(beat, status="down", down_since=since, deadline=None, runs=told, run_due=None)
 
@@ -89,14 +118,36 @@ def after_gap(beat: Beat, schedule: Schedule, gap: Gap) -> Beat:
     if gap.reason == "stall":
         held = gap.end + runs.AFTER_A_STALL
         return replace(beat, deadline=held) if gap.start <= beat.deadline < held else beat
-    again = schedules.rearmed(schedule, beat.expected_at, gap.start, gap.end)
-    if again is None:
+    if beat.health is not None:
         return beat
-    return _waiting(replace(beat, status="unverified" if again.unverified else beat.status), schedule, again.expected_at)
+    try:
+        return _after_absence(beat, schedule, gap, beat.expected_at, beat.deadline)
+    except ValueError as error:
+        return _put_off(beat, gap.end, str(error))
+
+
+def _after_absence(beat: Beat, schedule: Schedule, gap: Gap, expected: Ns, due: Ns) -> Beat:
+    """What is expected after a gap in which nothing could be received.
+
+    Where we are restarted again and again, more often than a monitor's window comes, each gap would put its deadline off, and a dead job
+    would never be told of. So a few gaps in a row that no ping came between put it off whatever they met of the window; after that only
+    a gap that covers all of it does, since through any other the job had its chance each time.
+    """
+    again = schedules.rearmed(schedule, expected, gap.start, gap.end, due)
+    if again is None:
+        missed_its_start = waits_for_start(beat, schedule) and schedules.starts_from(schedule, expected) <= gap.end and gap.start <= due
+        return _begun(beat, schedule) if missed_its_start else beat
+    if beat.rearms >= REARMS and not (gap.start <= expected - schedules.early(schedule, expected) and due <= gap.end):
+        return beat
+    beat = replace(beat, status="unverified" if again.unverified else beat.status, rearms=beat.rearms + 1)
+    # A run may be going on, of which we missed the start or the end. While it may take its time, no other has to begin.
+    may_go_on_until = max(due, schedules.deadline(schedule, expected))
+    begun = schedules.start_deadline(schedule, again.expected_at) < may_go_on_until
+    return _waiting(beat, schedule, again.expected_at, begun=begun)
 
 
 def paused(beat: Beat) -> Beat:
-    return replace(beat, status="paused", deadline=None, down_since=None, run_due=None, runs=())
+    return replace(beat, status="paused", deadline=None, down_since=None, run_due=None, rearms=0, health=None, runs=())
 
 
 def resumed(beat: Beat, schedule: Schedule, now: Ns) -> Beat:
@@ -105,7 +156,7 @@ def resumed(beat: Beat, schedule: Schedule, now: Ns) -> Beat:
         return beat
     if beat.last_ping_at is None:
         return replace(beat, status="new")
-    return _waiting(replace(beat, status="up"), schedule, schedules.expected_after(schedule, now))
+    return _expecting(replace(beat, status="up"), schedule, now)
 
 
 def rescheduled(beat: Beat, old: Schedule, new: Schedule, now: Ns) -> Beat:
@@ -116,12 +167,30 @@ def rescheduled(beat: Beat, old: Schedule, new: Schedule, now: Ns) -> Beat:
     if old.max_run != new.max_run:
         beat = _timed(replace(beat, runs=runs.limited(beat.runs, new.max_run, now)))
     if beat.deadline is None or beat.expected_at is None or beat.last_ping_at is None:
+        return replace(beat, health=None)
+    try:
+        return _counted_anew(beat, old, new, now, beat.expected_at, beat.last_ping_at)
+    except ValueError:  # one of them cannot be computed, so what was waited for until now cannot be told
+        return _expecting(beat, new, now)
+
+
+def _counted_anew(beat: Beat, old: Schedule, new: Schedule, now: Ns, expected: Ns, pinged: Ns) -> Beat:
+    if beat.health is not None:
+        return _expecting(beat, new, now)
+    if schedules.same_rhythm(old, new):
+        return _tolerating(beat, old, new, now, expected)
+    granted = expected != schedules.expected_after(old, pinged)
+    expected = schedules.expected_after(new, pinged)
+    expected = schedules.expected_after(new, now) if granted or expected <= now else expected
+    return _waiting(beat, new, expected, begun=_counts_as_begun(beat, old, new, expected))
+
+
+def _tolerating(beat: Beat, old: Schedule, new: Schedule, now: Ns, expected: Ns) -> Beat:
+    """The same times are expected, with another grace, or another time for a run to begin in."""
+    if (old.grace, old.start_by) == (new.grace, new.start_by):
         return beat
-    if replace(old, grace=new.grace, max_run=new.max_run) == new:
-        return replace(beat, deadline=max(schedules.deadline(new, beat.expected_at), now + new.grace * SECOND))
-    expected = schedules.expected_after(new, beat.last_ping_at)
-    granted = beat.expected_at != schedules.expected_after(old, beat.last_ping_at)
-    return _waiting(beat, new, schedules.expected_after(new, now) if granted or expected <= now else expected)
+    begun = _counts_as_begun(beat, old, new, expected)
+    return replace(beat, deadline=max(expected, now) + (new.grace if begun else schedules.tolerance(new)) * SECOND)
 
 
 def shown(beat: Beat, now: Ns) -> ShownStatus:
@@ -165,5 +234,53 @@ def _timed(beat: Beat) -> Beat:
     return replace(beat, run_due=None if beat.status in ("down", "paused") else _run_due(beat.runs, 0))
 
 
-def _waiting(beat: Beat, schedule: Schedule, expected_at: Ns) -> Beat:
-    return replace(beat, expected_at=expected_at, deadline=schedules.deadline(schedule, expected_at))
+def _fallen(beat: Beat, schedule: Schedule, at: Ns, going_on: runs.Runs) -> Beat:
+    """The job itself told at `at` that something is wrong."""
+    since = beat.down_since if beat.status == "down" else at
+    down = replace(beat, status="down", last_ping_at=at, down_since=since, rearms=0, runs=going_on, run_due=None)
+    return replace(_expecting(down, schedule, at), deadline=None)
+
+
+def _expecting(beat: Beat, schedule: Schedule, after: Ns) -> Beat:
+    """What is waited for after a ping at `after`, or after another moment from which on is counted."""
+    try:
+        expected = schedules.expected_after(schedule, after)
+    except ValueError as error:
+        return _put_off(beat, after, str(error))
+    return _waiting(replace(beat, health=None), schedule, expected)
+
+
+def _put_off(beat: Beat, at: Ns, sentence: str) -> Beat:
+    """At `at` it turned out that the schedule cannot be computed."""
+    again = at + schedules.HOUR
+    return replace(beat, expected_at=again, deadline=again, health=sentence)
+
+
+def _waiting(beat: Beat, schedule: Schedule, expected: Ns, *, begun: bool = False) -> Beat:
+    due = schedules.deadline if begun else schedules.start_deadline
+    return replace(beat, expected_at=expected, deadline=due(schedule, expected))
+
+
+def _begun(beat: Beat, schedule: Schedule) -> Beat:
+    """The run that is expected has begun, or may have: only its success is waited for."""
+    assert beat.expected_at is not None and beat.deadline is not None
+    return replace(beat, deadline=max(beat.deadline, schedules.deadline(schedule, beat.expected_at)))
+
+
+def _is_expected(beat: Beat, schedule: Schedule, at: Ns) -> bool:
+    """Whether a run that begins at `at` is the one that is waited for."""
+    assert beat.expected_at is not None
+    try:
+        return at >= schedules.starts_from(schedule, beat.expected_at)
+    except ValueError:
+        return True  # nobody can tell, and then nobody is late
+
+
+def _counts_as_begun(beat: Beat, old: Schedule, new: Schedule, expected: Ns) -> bool:
+    """Whether after an edit the start of the run that is expected at `expected` is not waited for, since it has come, or may have."""
+    if new.start_by is None or (old.start_by is not None and not waits_for_start(beat, old)):
+        return True
+    if new.cron is None and (old.cron is not None or old.start_by is None):
+        return True  # a run may have begun at any time since the last ping, and nobody took notice
+    starts = schedules.starts_from(new, expected)
+    return any(run.ended_at is None and run.started_at >= starts for run in beat.runs)

@@ -173,6 +173,8 @@ def _row(monitor: Monitor) -> dict[str, Any]:
         "cron": monitor.schedule.cron,
         "timezone": monitor.schedule.timezone,
         "max_run": monitor.schedule.max_run,
+        "min_run": monitor.schedule.min_run,
+        "start_by": monitor.schedule.start_by,
         "methods": monitor.methods,
         "token": monitor.token,
         "created_at": monitor.created_at,
