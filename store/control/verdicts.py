@@ -48,7 +48,8 @@ def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
 
     In the order of their ids; only those behind the id `behind`.
 
-    A ping may come before `expected_at` by a tenth of the interval, and by five minutes at the most.
+    A ping may come before `expected_at` by a tenth of the interval, and by five minutes at the most. Where the start of a run is waited
+    for, and an interval is counted from the last ping, it may have come at any time since.
     """
     if gap.reason == "stall":
         span = (gap.start, gap.end + SECOND)
@@ -56,7 +57,8 @@ def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
     else:
         early = monitors.c.cron.is_not(None) | (beats.c.expected_at - monitors.c.interval * (SECOND // 10) <= gap.end)
         window = (beats.c.deadline >= gap.start) & (beats.c.expected_at <= gap.end + 300 * SECOND) & early
-        touched = or_(window, beats.c.runs.is_not(None))
+        starts = (beats.c.deadline >= gap.start) & monitors.c.start_by.is_not(None) & monitors.c.cron.is_(None)
+        touched = or_(window, starts, beats.c.runs.is_not(None))
     query = select(beats.c.monitor_id).join(monitors).where(touched, monitors.c.deleted_at.is_(None), beats.c.monitor_id > behind)
     return list(connection.execute(query.order_by(beats.c.monitor_id)).scalars())
 
