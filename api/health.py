@@ -21,7 +21,7 @@ blueprint = Blueprint("health", __name__)
 errors.cover(blueprint)
 
 LONGEST_REST: Ns = 30 * SECOND
-_NOTICE_STATES = ("pending", "inflight", "sent", "dead")
+_NOTICE_STATES = ("pending", "inflight", "sent", "dead", "held", "carried", "superseded")
 
 
 @blueprint.get("/healthz")

@@ -6,9 +6,12 @@ import logging
 import time
 from collections.abc import Callable
 
+from prometheus_client import Counter
+
 from store.model import SECOND, Ns
 
 log = logging.getLogger(__name__)
+_steps = Counter("lastbeat_clock_steps", "Times that the clock of this machine was put forward or back.", ["direction"])
 
 _STEP = 2 * SECOND  # less than this is a clock being tuned, which the stamps bear
 
@@ -42,7 +45,11 @@ class Clock:
         wall, passed = self._wall(), self._elapsed()
         expected = self._last + passed - self._last_elapsed
         behind = wall < expected - _STEP
+        if wall > expected + _STEP:
+            _steps.labels("forward").inc()
+            log.warning("the clock was put forward by %.0f s; what was expected meanwhile gets another chance", (wall - expected) / SECOND)
         if behind and not self._behind:
+            _steps.labels("back").inc()
             log.warning("the clock was put back by %.0f s; deadlines go on as if it had not been", (expected - wall) / SECOND)
         self._last, self._last_elapsed, self._behind = expected if behind else wall, passed, behind
         return self._last

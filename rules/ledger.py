@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import Counter
@@ -40,8 +40,11 @@ def watching(connection: Connection, monitor: Monitor) -> list[Rule]:
     return [*book.current(connection).of(monitor), *map(book.rule_of, thresholds)]
 
 
-def save(connection: Connection, cases: Iterable[Case], base_url: str, now: Ns) -> None:
-    """Write what has changed in the cases and all they caused. `base_url` leads the links in messages."""
+def save(connection: Connection, cases: Iterable[Case], base_url: str, now: Ns, *, held: Callable[[Word], bool] | None = None) -> None:
+    """Write what has changed in the cases and all they caused. `base_url` leads the links in messages.
+
+    `held`: which words are not to be said before they are let out; None: none.
+    """
     every = list(cases)
     verdicts.save_beats(connection, {case.monitor.id: case.beat for case in every if case.beat != case.loaded})
     standings.save(connection, [standing for case in every for standing in case.moved.values()])
@@ -50,7 +53,15 @@ def save(connection: Connection, cases: Iterable[Case], base_url: str, now: Ns) 
     durations.save(connection, {at: seconds for case in every for at, seconds in case.durations.items()})
     _given_up.inc(sum(case.given_up for case in every))
     metric_keys.save(connection, [(case.monitor.id, key) for case in every for key in case.keys.values()])
-    outbox.add(connection, _notices(connection, [case for case in every if case.words], base_url, now))
+    over = [closure.incident_id for case in every for closure in case.closed]
+    if over:
+        outbox.supersede(connection, over)
+    talking = [case for case in every if case.words]
+    if held is None:
+        outbox.add(connection, _notices(connection, talking, base_url, now))
+    else:
+        outbox.add(connection, _notices(connection, talking, base_url, now, lambda word: not held(word)))
+        outbox.add(connection, _notices(connection, talking, base_url, now, held), held=True)
 
 
 def say_unverified(connection: Connection, gap: Gap, base_url: str, now: Ns) -> None:
@@ -77,18 +88,27 @@ def tell_projects(connection: Connection, event: str, about: Mapping[str, dict[s
     outbox.add(connection, notices)
 
 
+def grouped(event: str, channel_id: str, payloads: Sequence[dict[str, Any]], number: int, base_url: str, now: Ns) -> Notice:
+    """One notice that tells a channel of several outages: `number` of them, of which the first ones are here."""
+    listed = [payload["monitor"] | {"downSince": payload["details"].get("downSince")} for payload in payloads]
+    details = {"count": number, "monitors": listed, "text": f"{number} monitors fell silent at once, and were not heard again."}
+    return _notice(event, None, 0, channel_id, message(event, None, details, now, base_url), now)
+
+
 def message(event: str, monitor: Monitor | None, details: dict[str, Any], at: Ns, base_url: str) -> dict[str, Any]:
     """The JSON that receivers get, but for what belongs to one delivery (`id`, `incidentId`, `sequence`)."""
     about = None if monitor is None else {"id": monitor.id, "name": monitor.name, "url": f"{base_url}/m/{monitor.id}"}
     return {"event": event, "timestamp": iso(at), "monitor": about, "details": details}
 
 
-def _notices(connection: Connection, cases: list[Case], base_url: str, now: Ns) -> list[Notice]:
+def _notices(
+    connection: Connection, cases: list[Case], base_url: str, now: Ns, which: Callable[[Word], bool] = lambda _: True
+) -> list[Notice]:
     """One notice for each word and each channel that is to hear it. Who heard of an incident is told of its end."""
     hearers = _Hearers(connection, cases)
     notices: list[Notice] = []
     for case in cases:
-        for word in case.words:
+        for word in filter(which, case.words):
             body = message(word.event, case.monitor, word.details | annotated(word, case.monitor), word.at, base_url)
             for channel, known_as in hearers.of(word, case.monitor).items():
                 said = body | {"details": body["details"] | known_as}

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection
 
 from rules import ledger
+from rules.storm import Guard, is_silence
 from store.control import Control, standings, verdicts
 from store.model import Ns
 
@@ -19,7 +20,9 @@ _BATCH = 500  # monitors a transaction: about 50 ms, so that others who write ne
 class Overdue:
     """A step over the monitors that are due, found by the index on their deadline; the others cost nothing."""
 
-    def __init__(self, control: Control, watermark: Callable[[], Ns | None], base_url: str) -> None:
+    def __init__(self, control: Control, watermark: Callable[[], Ns | None], base_url: str, guard: Guard | None = None) -> None:
+        """`guard`: who holds alarms when most jobs fall silent at once; None: nobody."""
+        self._guard = guard
         self._control = control
         self._watermark = watermark
         self._base_url = base_url
@@ -37,7 +40,8 @@ class Overdue:
             cases = ledger.load(connection, due)
             for case in cases.values():
                 case.until(watermark)
-            ledger.save(connection, cases.values(), self._base_url, now)
+            holds = self._guard is not None and self._guard.holds(connection, cases.values(), watermark, now)
+            ledger.save(connection, cases.values(), self._base_url, now, held=is_silence if holds else None)
         return len(due) == _BATCH
 
 

@@ -11,6 +11,7 @@ from prometheus_client import Counter, Gauge
 
 from rules import ledger
 from rules.case import Case
+from rules.storm import Recent
 from store.control import Control, gaps, offsets, progress, verdicts
 from store.inbox import Inbox, Intake
 from store.model import SECOND, Gap, Ns, Ping, Record
@@ -29,6 +30,7 @@ class Settle:
         self._inbox = inbox
         self._base_url = base_url
         self.watermark: Ns | None = None
+        self.heard = Recent()
         with control.read() as connection:
             self._offsets = offsets.load(connection, "settle")
 
@@ -46,6 +48,9 @@ class Settle:
                     _apply(pings, cases)
                     ledger.save(connection, cases.values(), self._base_url, now)
                     offsets.save(connection, "settle", intake.passed)
+        for record in intake.records:
+            if isinstance(record, Ping) and record.kind != "log":
+                self.heard.add(record.at, 1)
         self._offsets.update(intake.passed)
         _settled.inc(len(intake.records))
         self.watermark = intake.horizon

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from prometheus_client import REGISTRY
+
 from lastbeat.clock import Clock
 from store.model import SECOND
 
@@ -54,3 +56,24 @@ def test_after_a_restart_it_does_not_begin_before_what_was_seen() -> None:
     clock = machine.clock(after=5_000 * SECOND)
     machine.passes(10)
     assert clock() == 5_010 * SECOND
+
+
+def test_steps_are_counted_by_their_direction() -> None:
+    def counted() -> tuple[float, float]:
+        names = [{"direction": direction} for direction in ("forward", "back")]
+        forward, back = (REGISTRY.get_sample_value("lastbeat_clock_steps_total", labels) or 0.0 for labels in names)
+        return forward, back
+
+    machine, (forward, back) = Machine(), counted()
+    clock = machine.clock()
+    machine.passes(1, step=3_600)
+    clock()
+    assert counted() == (forward + 1, back)
+    machine.passes(1, step=-600)
+    clock()
+    machine.passes(1)
+    clock()
+    assert counted() == (forward + 1, back + 1), "a step that lasts is one step"
+    machine.passes(600, step=600)
+    clock()
+    assert counted() == (forward + 1, back + 1), "a clock that has caught up was put nowhere"

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from rules.accept import accept
 from rules.overdue import Overdue
 from rules.settle import Settle
+from rules.storm import Guard
 from store.control import Control, alerts, channels, monitors, projects, standings
 from store.control.migrate import migrate
 from store.control.tables import outbox
@@ -60,7 +61,8 @@ class World:
         """The engine forgets all it had in memory."""
         self.inbox = Inbox(self.inboxes)
         self.settle = Settle(self.control, self.inbox, BASE_URL)
-        self.overdue = Overdue(self.control, lambda: self.settle.watermark, BASE_URL)
+        self.guard = Guard(self.control, self.settle.heard, 120 * SECOND, BASE_URL)
+        self.overdue = Overdue(self.control, lambda: self.settle.watermark, BASE_URL, self.guard)
 
     def at(self, seconds: float) -> Ns:
         return START + round(seconds * SECOND)
@@ -118,6 +120,7 @@ class World:
             pass
         while self.overdue.step(self.at(now)):
             pass
+        self.guard.step(self.at(now))
 
     def beat(self, monitor: Monitor) -> Beat:
         with self.control.read() as connection:

@@ -1,7 +1,8 @@
 """The outbox: messages that were decided in a state's own transaction and are sent afterwards, at least once and in order.
 
 A row is `pending`, then `inflight` while a sender has it, then `sent` or `dead`. While it is in flight, `next_at` is when another
-sender may take it over.
+sender may take it over. A row that is `held` waits until it is known whether it is worth telling: it is `superseded` when it is not,
+and else told alone, or `carried` by a notice that tells of many, whose fate it then shares.
 """
 
 from __future__ import annotations
@@ -9,18 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, update
 
 from store.control.tables import incidents, outbox
 from store.model import Notice, Ns
 
 _WAITING = ("pending", "inflight")
+_UNSAID = (*_WAITING, "carried")
+_UNHEARD = ("dead", "held", "superseded")
 
 
-def add(connection: Connection, notices: Iterable[Notice]) -> None:
-    """Queue the notices in their order, to be sent as soon as possible."""
+def add(connection: Connection, notices: Iterable[Notice], *, held: bool = False) -> None:
+    """Queue the notices in their order, to be sent as soon as possible; or to be held, until they are `let_out`."""
+    state = "held" if held else "pending"
     rows: list[dict[str, Any]] = [
-        {name: getattr(n, name) for name in n.__struct_fields__} | {"state": "pending", "next_at": n.created_at} for n in notices
+        {name: getattr(n, name) for name in n.__struct_fields__} | {"state": state, "next_at": n.created_at} for n in notices
     ]
     if rows:
         connection.execute(insert(outbox), rows)
@@ -37,7 +41,7 @@ def claim(
     blocked = (
         select(1)
         .where(older.c.incident_id == outbox.c.incident_id, older.c.channel_id == outbox.c.channel_id)
-        .where(older.c.number < outbox.c.number, older.c.state.in_(_WAITING))
+        .where(older.c.number < outbox.c.number, older.c.state.in_(_UNSAID))
         .exists()
     )
     query = _due(select(outbox), now, except_notices).where(~blocked, outbox.c.channel_id.not_in(except_channels))
@@ -56,7 +60,8 @@ def due(connection: Connection, now: Ns, except_notices: Sequence[str] = ()) -> 
 
 
 def sent(connection: Connection, notice: Notice, now: Ns) -> None:
-    _note(connection, notice, state="sent", sent_at=now, last_error=None)
+    if _note(connection, notice, state="sent", sent_at=now, last_error=None) and notice.incident_id is None:
+        connection.execute(update(outbox).where(_carried(notice)).values(state="sent", sent_at=now))
 
 
 def retry(connection: Connection, notice: Notice, next_at: Ns, error: str) -> None:
@@ -70,11 +75,36 @@ def give_up(connection: Connection, notice: Notice, error: str) -> int:
     """
     if not _note(connection, notice, state="dead", last_error=error):
         return 0
-    if notice.incident_id is None:
-        return 1
-    behind = (outbox.c.incident_id == notice.incident_id, outbox.c.channel_id == notice.channel_id, outbox.c.state.in_(_WAITING))
+    carried = select(outbox.c.incident_id).where(_carried(notice))
+    about = outbox.c.incident_id.in_(carried) if notice.incident_id is None else outbox.c.incident_id == notice.incident_id
     why = f"the message before it could not be delivered: {error}"
-    return 1 + connection.execute(update(outbox).where(*behind).values(state="dead", last_error=why)).rowcount
+    unsaid = (about, outbox.c.channel_id == notice.channel_id, outbox.c.state.in_(_UNSAID))
+    return 1 + connection.execute(update(outbox).where(*unsaid).values(state="dead", last_error=why)).rowcount
+
+
+def supersede(connection: Connection, incident_ids: Sequence[str]) -> None:
+    """These incidents are over: what is held about them need not be said any more."""
+    held = (outbox.c.incident_id.in_(incident_ids), outbox.c.state == "held")
+    connection.execute(update(outbox).where(*held).values(state="superseded"))
+
+
+def held(connection: Connection) -> dict[str, int]:
+    """How many notices are held for each channel."""
+    query = select(outbox.c.channel_id, func.count()).where(outbox.c.state == "held").group_by(outbox.c.channel_id)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def held_first(connection: Connection, channel_id: str, limit: int) -> list[dict[str, Any]]:
+    """The payloads of the first notices that are held for the channel."""
+    mine = (outbox.c.state == "held", outbox.c.channel_id == channel_id)
+    return list(connection.execute(select(outbox.c.payload).where(*mine).order_by(outbox.c.number).limit(limit)).scalars())
+
+
+def let_out(connection: Connection, channel_id: str, now: Ns, carrier: str | None = None) -> None:
+    """Let what is held for the channel be sent; with `carrier` not by itself: the notice of that id tells of it all."""
+    mine = (outbox.c.state == "held", outbox.c.channel_id == channel_id)
+    values = {"state": "pending", "next_at": now} if carrier is None else {"state": "carried", "carried_by": carrier}
+    connection.execute(update(outbox).where(*mine).values(values))
 
 
 def release(connection: Connection, now: Ns) -> None:
@@ -85,9 +115,9 @@ def release(connection: Connection, now: Ns) -> None:
 def told(connection: Connection, incident_ids: Sequence[str]) -> dict[str, dict[str, dict[str, Any]]]:
     """What the channels that were, or still may be, told of each incident heard of its beginning: the payloads, by incident and channel.
 
-    Dead notices do not count: nobody heard of those.
+    Nobody heard of what is dead, held or superseded.
     """
-    begun = (outbox.c.incident_id.in_(incident_ids), outbox.c.sequence == 1, outbox.c.state != "dead")
+    begun = (outbox.c.incident_id.in_(incident_ids), outbox.c.sequence == 1, outbox.c.state.not_in(_UNHEARD))
     query = select(outbox.c.incident_id, outbox.c.channel_id, outbox.c.payload).where(*begun)
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for incident_id, channel_id, payload in connection.execute(query.order_by(outbox.c.channel_id)):
@@ -101,7 +131,8 @@ def forget(connection: Connection, before: Ns, limit: int) -> int:
     Those of an open incident stay: they know who is to be told of its end.
     """
     is_open = select(1).where(incidents.c.id == outbox.c.incident_id, incidents.c.resolved_at.is_(None)).exists()
-    old = select(outbox.c.number).where(outbox.c.state.not_in(_WAITING), outbox.c.created_at < before, ~is_open).limit(limit)
+    over = outbox.c.state.not_in((*_UNSAID, "held"))
+    old = select(outbox.c.number).where(over, outbox.c.created_at < before, ~is_open).limit(limit)
     return connection.execute(delete(outbox).where(outbox.c.number.in_(old))).rowcount
 
 
@@ -109,6 +140,10 @@ def depth(connection: Connection) -> dict[str, int]:
     """How many notices are in each state."""
     rows = connection.execute(select(outbox.c.state, func.count().label("number")).group_by(outbox.c.state))
     return {row.state: row.number for row in rows}
+
+
+def _carried(carrier: Notice) -> ColumnElement[bool]:
+    return (outbox.c.carried_by == carrier.id) & (outbox.c.state == "carried")
 
 
 def _due(query: Select[Any], now: Ns, except_notices: Sequence[str]) -> Select[Any]:

@@ -241,6 +241,8 @@ outbox = Table(
     Column("created_at", BigInteger, nullable=False, index=True),
     Column("sent_at", BigInteger),
     Column("last_error", Text),
+    # The notice that tells of this one among others.
+    Column("carried_by", String),
     Index("ix_outbox_incident_id_channel_id", "incident_id", "channel_id"),
 )
 _WAITING = outbox.c.state.in_(("pending", "inflight"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Column, Connection, Table, Update, bindparam, insert, or_, select, update
+from sqlalchemy import Column, Connection, Table, Update, bindparam, case, func, insert, or_, select, update
 
 from store.control.tables import beats, incidents, monitors, transitions
 from store.model import SECOND, Beat, Closure, Gap, Incident, Ns, Transition
@@ -41,6 +41,30 @@ def overdue(connection: Connection, watermark: Ns, limit: int) -> list[str]:
         for row in connection.execute(select(beats.c.monitor_id, instant).where(instant < watermark).order_by(instant).limit(limit)):
             due[row[0]] = min(row[1], due.get(row[0], row[1]))
     return sorted(due, key=lambda monitor_id: due[monitor_id])[:limit]
+
+
+def count_overdue(connection: Connection, watermark: Ns) -> int:
+    """How many monitors have missed a deadline that is not declared yet."""
+    return connection.execute(select(func.count()).where(beats.c.deadline < watermark)).scalar_one()
+
+
+def count_waiting(connection: Connection) -> int:
+    """From how many monitors a ping is expected."""
+    return connection.execute(select(func.count()).where(beats.c.deadline.is_not(None))).scalar_one()
+
+
+def waiting_by_project(connection: Connection) -> dict[str, int]:
+    """From how many monitors of each project a ping is expected."""
+    query = select(monitors.c.project_id, func.count()).join(beats).where(beats.c.deadline.is_not(None)).group_by(monitors.c.project_id)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def silent_by_project(connection: Connection, since: Ns) -> dict[str, tuple[int, int]]:
+    """How many monitors of each project went down for a missed ping since then, and how many of them still are."""
+    still = func.sum(case((incidents.c.resolved_at.is_(None), 1), else_=0))
+    missed = (incidents.c.opened_at >= since, incidents.c.cause.in_(("missed", "not_started")), incidents.c.alert_id.is_(None))
+    query = select(incidents.c.project_id, func.count(), still).where(*missed).group_by(incidents.c.project_id)
+    return {project_id: (number, open_now) for project_id, number, open_now in connection.execute(query)}
 
 
 def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:

@@ -57,6 +57,7 @@ def upgrade() -> None:
     op.add_column("monitors", sa.Column("start_by", sa.Integer(), nullable=True))
     op.add_column("beats", sa.Column("rearms", sa.Integer(), server_default="0", nullable=False))
     op.add_column("beats", sa.Column("health", sa.Text(), nullable=True))
+    op.add_column("outbox", sa.Column("carried_by", sa.String(), nullable=True))
     # What an alert watches for stays where it is; how it stands moves to where all rules stand.
     op.execute(_STANDING_ALERTS)
     for name in ("state", "breaches", "last_sample_at", "incident_id"):

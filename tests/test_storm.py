@@ -1,0 +1,220 @@
+"""Most jobs fall silent at once: their alarms are held for a while, and are never dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from world import World
+
+from rules.channels import Message, Undelivered
+from rules.outbox import Outbox
+from rules.storm import LEAST, Recent, suspect
+from store.control.tables import outbox
+from store.model import SECOND, Monitor
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    one = World(tmp_path)
+    one.channel()
+    yield one
+    one.close()
+
+
+def jobs(world: World, number: int, interval: int = 60) -> list[Monitor]:
+    return [world.monitor(interval=interval, grace=30, name=f"job {n}") for n in range(number)]
+
+
+def beat(world: World, those: list[Monitor], *times: float) -> None:
+    for time in times:
+        for n, job in enumerate(those):
+            world.ping(job, time + n / 1_000)
+        world.run(time + 0.5)
+
+
+def states(world: World) -> dict[str, list[str]]:
+    """The events in the outbox, by the state of their notices."""
+    found: dict[str, list[str]] = {}
+    with world.control.read() as connection:
+        for row in connection.execute(select(outbox.c.state, outbox.c.event).order_by(outbox.c.number)):
+            found.setdefault(row.state, []).append(row.event)
+    return found
+
+
+def test_when_all_fall_silent_at_once_their_alarms_are_held_and_one_message_says_so(world: World) -> None:
+    mine = jobs(world, 6)
+    beat(world, mine, 0, 60)
+    world.run(151)
+    assert all(world.beat(job).status == "down" for job in mine), "states are what they are"
+    assert states(world) == {"held": ["monitor_down"] * 6, "pending": ["ingest_suspect"]}
+    (_, details) = world.said()[-1]
+    assert (details["count"], details["of"]) == (6, 6)
+    assert "6 of 6 monitors fell silent within a minute" in details["text"]
+
+
+def test_whoever_is_heard_again_in_time_was_never_told_of(world: World) -> None:
+    mine = jobs(world, 6)
+    beat(world, mine, 0, 60)
+    world.run(151)
+    beat(world, mine, 200)
+    assert states(world) == {"superseded": ["monitor_down"] * 6, "pending": ["ingest_suspect"]}
+    beat(world, mine, 250, 300)
+    assert states(world)["pending"] == ["ingest_suspect", "ingest_judged"]
+    assert world.said()[-1][1]["text"] == "Of 6 monitors that fell silent at once, 6 were heard again and 0 were not."
+
+
+def test_what_stays_silent_is_told_in_one_message_and_its_end_one_by_one(world: World) -> None:
+    mine = jobs(world, 6)
+    beat(world, mine, 0, 60)
+    world.run(151)
+    beat(world, mine[:2], 200, 250)
+    world.run(272)
+    assert states(world) == {
+        "superseded": ["monitor_down"] * 2,
+        "carried": ["monitor_down"] * 4,
+        "pending": ["ingest_suspect", "monitors_down", "ingest_judged"],
+    }
+    told = next(details for event, details in world.said() if event == "monitors_down")
+    assert told["count"] == 4
+    assert sorted(monitor["name"] for monitor in told["monitors"]) == ["job 2", "job 3", "job 4", "job 5"]
+    beat(world, mine[2:3], 280)
+    assert states(world)["pending"][-1] == "monitor_up"
+
+
+def test_a_single_alarm_that_is_left_is_told_as_it_is(world: World) -> None:
+    mine = jobs(world, 6)
+    beat(world, mine, 0, 60)
+    world.run(151)
+    beat(world, mine[:5], 200, 250)
+    world.run(272)
+    assert states(world)["pending"] == ["monitor_down", "ingest_suspect", "ingest_judged"]
+
+
+def test_an_alarm_that_comes_later_is_told_at_once_when_the_storm_is_over(world: World) -> None:
+    mine = jobs(world, 6)
+    beat(world, mine, 0, 60)
+    world.run(151)
+    beat(world, mine, 200, 260, 320)
+    world.run(321)
+    beat(world, mine[1:], 380)
+    world.run(411)
+    assert states(world)["pending"] == ["ingest_suspect", "ingest_judged", "monitor_down"]
+
+
+def test_a_few_that_fall_silent_are_told_at_once(world: World) -> None:
+    mine = jobs(world, LEAST - 1)
+    beat(world, mine, 0)
+    world.run(91)
+    assert states(world) == {"pending": ["monitor_down"] * 4}
+
+
+def test_some_of_many_that_fall_silent_are_told_at_once(world: World) -> None:
+    mine = jobs(world, 40)
+    beat(world, mine, 0)
+    beat(world, mine[6:], 60)
+    world.run(91)
+    assert states(world) == {"pending": ["monitor_down"] * 6}, "the others were heard"
+
+
+def test_a_restart_of_the_engine_forgets_no_storm(world: World) -> None:
+    mine = jobs(world, 6)
+    beat(world, mine, 0, 60)
+    world.run(151)
+    world.restart()
+    world.run(200)
+    assert states(world) == {"held": ["monitor_down"] * 6, "pending": ["ingest_suspect"]}
+    world.restart()
+    world.run(272)
+    assert states(world)["carried"] == ["monitor_down"] * 6
+
+
+def test_failures_that_jobs_report_are_never_held(world: World) -> None:
+    mine = jobs(world, 8)
+    beat(world, mine, 0, 60)
+    world.run(151)
+    for job in mine[:2]:
+        world.ping(job, 160, kind="success")
+        world.ping(job, 161, kind="fail")
+    world.run(162)
+    assert states(world)["pending"] == ["ingest_suspect", "monitor_down", "monitor_down"]
+
+
+class Inline(Executor):
+    """Sends at once."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Undelivered as error:
+            future.set_exception(error)
+        return future
+
+
+class Receiver:
+    def __init__(self, fails: int = 0) -> None:
+        self.fails = fails
+        self.events: list[str] = []
+
+    def send(self, config: dict[str, Any], message: Message) -> None:
+        if message.event == "monitors_down" and self.fails > 0:
+            self.fails -= 1
+            raise Undelivered("busy", permanent=False)
+        self.events.append(message.event)
+
+
+def test_no_recovery_overtakes_the_message_that_tells_of_many(world: World) -> None:
+    mine = jobs(world, 6)
+    beat(world, mine, 0, 60)
+    world.run(151)
+    world.run(272)
+    beat(world, mine[:1], 273)
+    receiver = Receiver(fails=1)
+    sender: Any = receiver
+    sending = Outbox(world.control, {"webhook": sender}, Inline(), world.at(273))
+    for second in range(274, 290):
+        while sending.step(world.at(second)):
+            pass
+    assert receiver.events == ["ingest_suspect", "ingest_judged", "monitors_down", "monitor_up"]
+    assert set(states(world)) == {"sent"}
+
+
+def test_when_the_message_that_tells_of_many_is_dead_so_is_all_that_it_told(world: World) -> None:
+    class Refusing(Receiver):
+        def send(self, config: dict[str, Any], message: Message) -> None:
+            if message.event == "monitors_down":
+                raise Undelivered("no", permanent=True)
+
+    mine = jobs(world, 6)
+    beat(world, mine, 0, 60)
+    world.run(151)
+    world.run(272)
+    beat(world, mine[:1], 273)
+    sender: Any = Refusing()
+    sending = Outbox(world.control, {"webhook": sender}, Inline(), world.at(273))
+    for second in range(274, 280):
+        while sending.step(world.at(second)):
+            pass
+    assert states(world) == {"sent": ["ingest_suspect", "ingest_judged"], "dead": ["monitor_down"] * 6 + ["monitors_down", "monitor_up"]}
+
+
+@pytest.mark.parametrize(
+    ("silent", "waiting", "owed", "heard", "expected"),
+    [(5, 25, 5, 4, True), (4, 4, 4, 0, False), (5, 26, 5, 4, False), (5, 25, 5, 5, False), (1_000, 5_000, 1_000, 999, True)],
+)
+def test_what_makes_silence_suspect(silent: float, waiting: float, owed: float, heard: float, expected: bool) -> None:
+    assert suspect(silent, waiting, owed, heard) is expected
+
+
+def test_the_last_minute_is_counted_in_bounded_memory() -> None:
+    recent = Recent()
+    for tenth in range(10_000):
+        recent.add(tenth * SECOND // 10, 1)
+    assert recent.within(10_000 * SECOND // 10 - 1) == 600
+    assert recent.within(1_030 * SECOND) == 290
+    assert len(recent._seconds) <= 61
