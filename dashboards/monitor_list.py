@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 
 from dashboards.fresh import fragment
 from dashboards.site import Site
-from rules import runs
+from rules import runs, watch
 from rules import status as status_rules
 from rules.plans import default_interval
-from store.control import alerts, channels, monitors, projects
+from store.control import channels, monitors, projects
 from store.control.monitors import Watched
 from store.model import Monitor, Ns, ShownStatus
 
@@ -117,7 +117,7 @@ def _worst_first(connection: Connection, project_id: str, query: Query, now: Ns)
 
 def _rows(connection: Connection, found: list[Watched], now: Ns) -> list[Row]:
     ids = [one.monitor.id for one in found]
-    alerting = alerts.of_monitors(connection, ids)
+    alerting = watch.firing(connection, ids)
     told = channels.notified(connection, {one.monitor.id: one.monitor.project_id for one in found})
     return [
         Row(
@@ -126,7 +126,7 @@ def _rows(connection: Connection, found: list[Watched], now: Ns) -> list[Row]:
             last_ping_at=beat.last_ping_at,
             expected_at=beat.expected_at if beat.status not in ("paused", "new") else None,
             running_since=runs.running_since(beat.runs, now),
-            firing=sum(alert.state == "firing" for alert in alerting.get(monitor.id, [])),
+            firing=alerting.get(monitor.id, 0),
             tells_nobody=not told[monitor.id],
         )
         for monitor, beat in found

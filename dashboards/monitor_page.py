@@ -17,15 +17,15 @@ from dashboards.fresh import fragment
 from dashboards.outages import downs, uptime
 from dashboards.site import RANGES, Site, chosen_range
 from dashboards.snippets import first_ping, snippets
-from rules import runs
+from rules import runs, watch
 from rules import schedule as schedules
 from rules import status as status_rules
-from store.control import alerts, channels, history, metric_keys
+from rules.watch import Watch
+from store.control import channels, history, metric_keys
 from store.instant import iso
 from store.model import (
     DURATION,
     SECOND,
-    Alert,
     Beat,
     Channel,
     Incident,
@@ -41,6 +41,7 @@ from store.model import (
     Transition,
 )
 from store.points import PointsError
+from store.rule import Rule
 
 _DAY: Ns = 24 * HOUR
 _CHARTS = 12
@@ -59,7 +60,7 @@ class Facts:
     project: Project
     beat: Beat
     keys: list[MetricKey]
-    alerts: list[Alert]
+    alerts: list[Watch]
     channels: dict[str, Channel]
     told: list[str]
     transitions: list[Transition]
@@ -90,6 +91,15 @@ class Facts:
     @property
     def texts(self) -> list[MetricKey]:
         return [key for key in self.keys if isinstance(key.value, str)]
+
+    def hearers(self, alert: Watch) -> list[str]:
+        """The channels that the alert tells, by name."""
+        named = alert.rule.channels
+        if named is None:
+            return [self.channels[i].name if i in self.channels else i for i in self.told]
+        by_name = {channel.name for channel in self.channels.values()}
+        known = [self.channels[one].name if one in self.channels else one for one in named if one in self.channels or one in by_name]
+        return known if known or not named else [self.channels[i].name for i in self.told if i in self.channels]
 
     def uptime(self, days: int) -> float | None:
         return uptime(self.transitions, self.now - days * _DAY, self.now)
@@ -158,14 +168,13 @@ def _facts(site: Site, connection: Connection, monitor_id: str) -> Facts:
     project = site.owner(connection, monitor)
     told = channels.notified(connection, {monitor.id: monitor.project_id})[monitor.id]
     pings, trouble = _pings(site, monitor)
-    listed = alerts.find(connection, monitor.id, limit=_ALERTS)[0]
     return Facts(
         now=now,
         monitor=monitor,
         project=project,
         beat=beat,
         keys=metric_keys.find(connection, monitor.id)[0],
-        alerts=listed,
+        alerts=watch.of_monitor(connection, monitor)[:_ALERTS],
         channels={channel.id: channel for channel in channels.find(connection, monitor.project_id, limit=1000)[0]},
         told=told,
         transitions=history.of_monitor(connection, monitor.id, now - 30 * _DAY, now + 1),
@@ -227,12 +236,19 @@ def _charts(site: Site, facts: Facts) -> list[Chart]:
     return [draw(key.key, values[key.key], frame, _limits(facts.alerts, key.key), float(key.value)) for key in shown]
 
 
-def _limits(known: Sequence[Alert], key: str) -> list[Limit]:
+def _limits(known: Sequence[Watch], key: str) -> list[Limit]:
+    # What a window compares with another one is no value of the metric.
+    drawn = [one for one in known if one.rule.metric == key and one.rule.compare is None]
     return [
-        Limit(alert.operator, float(alert.threshold), alert.state == "firing")
-        for alert in known
-        if alert.metric_key == key and not isinstance(alert.threshold, str)
+        Limit(one.rule.operator, float(one.rule.value), one.state == "firing")
+        for one in drawn
+        if one.rule.operator is not None and isinstance(one.rule.value, int | float) and _is_a_value(one.rule)
     ]
+
+
+def _is_a_value(rule: Rule) -> bool:
+    """Whether the threshold is in the metric's own measure, and not in that of a sum, a count or a rate."""
+    return rule.window is None or rule.window.func in ("mean", "min", "max", "p95")
 
 
 def _rhythm(schedule: Schedule, now: Ns) -> Ns:

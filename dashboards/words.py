@@ -6,6 +6,7 @@ import math
 from datetime import datetime, tzinfo
 
 from store.model import SECOND, Ns
+from store.rule import Rule
 
 _SUFFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"))
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
@@ -65,6 +66,19 @@ def relative(at: Ns, now: Ns) -> str:
     if abs(seconds) < 1:
         return "now"
     return f"{short_span(seconds)} ago" if seconds > 0 else f"in {short_span(-seconds)}"
+
+
+def condition(rule: Rule) -> str:
+    """What a rule on a metric watches for: `queue > 100`, `p95 of ms over 15 min >= 30000 for 10 min`."""
+    watched = rule.metric or ""
+    if rule.window is not None:
+        watched = f"{rule.window.func} of {watched} over {span(rule.window.over)}"
+    if rule.compare is not None:
+        joined = "against" if rule.compare.how == "ratio" else "less"
+        watched = f"{watched} {joined} that of {span(rule.compare.to)} before"
+    limit = plain(rule.value) if isinstance(rule.value, int | float) else f'"{rule.value}"'
+    said = {"absent": "is absent", "unchanged": "does not change"}.get(rule.type, f"{rule.operator} {limit}")
+    return f"{watched} {said} for {span(rule.hold)}" if rule.hold else f"{watched} {said}"
 
 
 def share(value: float | None) -> str:

@@ -4,12 +4,15 @@ from typing import Any
 
 import pytest
 from api_client import Api, fresh
+from msgspec.structs import replace
 from sqlalchemy import select
 from world import START
 
+from rules.accept import accept
 from store.control.tables import outbox
 from store.instant import iso
 from store.model import SECOND, Ping
+from store.rule import Match, Rule, Window
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def test_an_alert_has_the_defaults_of_the_contract(api: Api, path: str) -> None:
     assert made["id"].startswith("alr_")
     assert made == {
         "id": made["id"], "metricKey": "rows", "operator": "<", "threshold": 10, "channelId": None, "consecutiveTriggers": 1, "state": "ok",
-        "breaches": 0, "createdAt": iso(START), "updatedAt": iso(START),
+        "breaches": 0, "createdAt": iso(START), "updatedAt": iso(START), "source": "api", "health": "ok", "rule": None,
     }  # fmt: skip
     assert api.me.get(f"{path}/{made['id']}") == made
     assert api.me.get(path) == [made]
@@ -135,3 +138,56 @@ def test_alerts_come_in_pages(api: Api, monitor: dict[str, Any], path: str) -> N
         made.append(api.me.alert(monitor))
     reply = api.me.ask("GET", f"{path}?limit=1&offset=1")
     assert (reply.json, reply.headers["X-Total-Count"]) == ([made[1]], "3")
+
+
+def in_force(api: Api, *rules: Rule) -> None:
+    with api.control.begin() as connection:
+        accept(connection, rules, "https://lastbeat.test", START)
+
+
+STUCK = Rule(
+    "rule_1",
+    "threshold",
+    "Slow",
+    "workers",
+    Match(all=True),
+    metric="ms",
+    operator=">=",
+    value=30_000.0,
+    window=Window("p95", 900, 5),
+    hold=600,
+    labels={"severity": "warning"},
+    file="10-x.yml",
+    line=7,
+)
+
+
+def test_rules_of_files_stand_behind_the_alerts_and_say_where_they_are(api: Api, path: str) -> None:
+    made = api.me.post(path, {"metricKey": "rows", "operator": "<", "threshold": 10})
+    in_force(api, STUCK, Rule("rule_2", "heartbeat", "Missed", match=Match(all=True), file="10-x.yml", line=1))
+    first, second = api.me.get(path)
+    assert first == made
+    assert second == {
+        "id": "rule_1", "source": "file", "metricKey": "ms", "operator": ">=", "threshold": 30_000, "channelId": None,
+        "consecutiveTriggers": 1, "state": "ok", "health": "ok", "breaches": 0, "createdAt": None, "updatedAt": None,
+        "rule": {
+            "name": "Slow", "group": "workers", "type": "threshold", "window": {"func": "p95", "over": 900, "minPoints": 5},
+            "compare": None, "for": 600, "keepFiringFor": 0, "resolve": None, "channels": None, "labels": {"severity": "warning"},
+            "annotations": {}, "file": "10-x.yml", "line": 7,
+        },
+    }  # fmt: skip
+    assert api.me.get(f"{path}/rule_1") == second
+    assert api.me.get(f"{path}?limit=1&offset=1") == [second]
+
+
+def test_a_rule_of_a_file_is_changed_in_its_file_alone(api: Api, path: str) -> None:
+    in_force(api, STUCK)
+    sentence = "'Slow' is a rule of a file, 10-x.yml:7, and is changed there"
+    assert api.me.patch(f"{path}/rule_1", {"threshold": 5}, 409)["error"] == sentence
+    assert api.me.delete(f"{path}/rule_1", 409)["error"] == sentence
+
+
+def test_a_rule_that_does_not_watch_the_monitor_is_not_among_its_alerts(api: Api, path: str) -> None:
+    in_force(api, replace(STUCK, match=Match(tags=("elsewhere",))))
+    assert api.me.get(path) == []
+    api.me.get(f"{path}/rule_1", 404)

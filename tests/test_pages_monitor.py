@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 from browsing import BASE, House
+from msgspec.structs import replace
 
+from rules.accept import accept
 from store.lag import Lag, Trouble
 from store.model import Monitor
 from store.points import Away, PointsError
+from store.rule import Match, Rule, Window
 
 HOSTILE = "</script><img src=x onerror=alert(1)>'\"&"
 
@@ -223,3 +226,18 @@ def test_a_file_of_values_that_cannot_be_read_is_a_page_with_the_reason(house: H
     monkeypatch.setattr(house.points, "buckets", away)
     reply = house.get(f"/m/{monitor.id}/metrics.csv?key=queue")
     assert (reply.status_code, "InfluxDB does not answer" in reply.text) == (503, True)
+
+
+def test_rules_of_files_stand_among_the_alerts_and_cannot_be_deleted(house: House) -> None:
+    monitor = house.monitor()
+    house.alert(monitor, "queue", ">", 5)
+    slow = Rule("rule_1", "threshold", "Slow", match=Match(all=True), metric="queue", operator=">=", value=300.0, hold=600)
+    placed = replace(slow, window=Window("p95", 900), channels=(), file="10-x.yml", line=7)
+    with house.control.begin() as connection:
+        accept(connection, [placed], "", house.now)
+    feed(house, monitor, 5)
+    page = house.get(f"/m/{monitor.id}").text
+    assert "Slow <code>p95 of queue over 15 min &gt;= 300 for 10 min</code>" in page
+    assert '<span class="hint">10-x.yml:7</span>' in page
+    assert page.count("/delete") == 2, "the monitor, and the alert that was made here"
+    assert "alert &gt;= 300" in page, "its threshold is drawn"
