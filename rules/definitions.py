@@ -31,6 +31,13 @@ class Whole(fields.Integer):
         return number
 
 
+class Cron(fields.String):
+    """Cron expressions, one or several, as they are kept."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        return schedule.normal(super()._deserialize(value, attr, data, **kwargs))
+
+
 class Threshold(fields.Field[float | str]):
     """A finite number, or a text."""
 
@@ -63,11 +70,11 @@ class MonitorDefinition(Schema):
         validate=validate.Range(0, YEAR),
         metadata={"description": "Seconds a ping may be late."},
     )
-    cron = fields.String(
+    cron = Cron(
         data_key="schedule",
         load_default=None,
         allow_none=True,
-        metadata={"description": "Cron expression; replaces the interval."},
+        metadata={"description": f"Cron expression, or up to {schedule.LIMIT} with ; between them; replaces the interval."},
     )
     timezone = fields.String(load_default="UTC", metadata={"description": "IANA time zone of the schedule."})
     tags = fields.List(fields.String(validate=validate.Length(1, 100)), load_default=list, validate=validate.Length(max=50))
@@ -102,7 +109,7 @@ class MonitorDefinition(Schema):
         allow_none=True,
         strict=True,
         validate=validate.Range(0, YEAR),
-        metadata={"description": "Seconds after its time within which a run must report its start. null: the start is not waited for."},
+        metadata={"description": "Seconds after its time within which a run must report its start, at most gracePeriod. null: any time."},
     )
     methods = fields.String(
         load_default="",
@@ -115,6 +122,17 @@ class MonitorDefinition(Schema):
         sentence = schedule.check(data["cron"], data["timezone"])
         if sentence:
             raise ValidationError(sentence, "timezone" if schedule.check(None, data["timezone"]) else "schedule")
+
+    @validates_schema(skip_on_field_errors=True)
+    def _kept_by_some_run(self, data: dict[str, Any], **_: Any) -> None:
+        grace, start_by, shortest, longest = (data[name] for name in ("grace", "start_by", "min_run", "max_run"))
+        errors: dict[str, str] = {}
+        if start_by is not None and start_by > grace:
+            errors["startBy"] = f"within {start_by} s is later than the grace period of {grace} s, in which the run must have succeeded"
+        if shortest is not None and longest is not None and shortest >= longest:
+            errors["minRunTime"] = f"no run takes at least {shortest} s and at most {longest} s; the longest time must be the larger one"
+        if errors:
+            raise ValidationError(errors)
 
 
 class AlertDefinition(Schema):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rules.schedule import expected_after
+from rules.cron import expressions, slot_after
 from store.model import SECOND, Ns, Plan, Project, Schedule
 
 DEFAULT_INTERVAL = 60
-_SLOTS = 100  # of a cron schedule that are looked at: enough to meet the shortest distance of all that people write
+_SLOTS = 100  # of a schedule that are looked at: enough to meet the shortest distance of all that people write
 
 
 def plan_of(plans: Mapping[str, Plan], project: Project) -> Plan:
@@ -47,9 +47,13 @@ def full(plan: Plan, monitors: int) -> str | None:
 
 
 def _shortest(schedule: Schedule, now: Ns) -> float:
-    at = expected_after(schedule, now)
-    shortest = float("inf")
-    for _ in range(_SLOTS):
-        following = expected_after(schedule, at)
-        shortest, at = min(shortest, (following - at) / SECOND), following
+    """The shortest distance between slots, whichever expressions they are of."""
+    assert schedule.cron is not None
+    crons, shortest = expressions(schedule.cron), float("inf")
+    # Each is followed by itself, so that also what comes once a year is seen to come right behind another.
+    for cron in crons:
+        at = now
+        for _ in range(_SLOTS // len(crons)):
+            at = slot_after(cron, schedule.timezone, at).at
+            shortest = min(shortest, slot_after(schedule.cron, schedule.timezone, at - 1).distance / SECOND)
     return shortest

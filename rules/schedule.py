@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from rules.cron import LIMIT as LIMIT
 from rules.cron import check as check
 from rules.cron import normal as normal
 from rules.cron import slot_after

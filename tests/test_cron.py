@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import zoneinfo
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -8,7 +11,8 @@ from cronsim import CronSim
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rules.cron import check, slot_after
+from rules import cron as crons
+from rules.cron import LIMIT, check, normal, slot_after
 from store.model import SECOND, Ns
 
 BERLIN = "Europe/Berlin"
@@ -154,6 +158,89 @@ def test_other_expressions_are_refused_with_a_sentence(cron: str, what: str) -> 
         slot_after(cron, "UTC", 0)
 
 
+WORKDAYS = "0 2 * * 1-5; 0 8 * * 6,0"
+
+
+def test_the_slots_of_several_expressions_count_together() -> None:
+    friday = _at("2026-11-20 02:00", BERLIN)
+    days = [_at(text, BERLIN) for text in ("2026-11-21 08:00", "2026-11-22 08:00", "2026-11-23 02:00", "2026-11-24 02:00")]
+    assert _slots(WORKDAYS, BERLIN, friday, 4) == days
+    assert slot_after(WORKDAYS, BERLIN, days[1]).distance == 18 * 60 * MINUTE, "from the Sunday slot of the other expression"
+    assert _slots("0 2 * * *; 0 2 * * MON", "UTC", _at("2026-11-22 03:00"), 2) == [_at("2026-11-23 02:00"), _at("2026-11-24 02:00")]
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("0 2 * * 1-5\n0 8 * * 6,0\n", WORKDAYS),
+        (" 0 2 * * 1-5;;0 8 * * 6,0 ;", WORKDAYS),
+        ("0 2 * * 1-5 \r\n 0 8 * * 6,0", WORKDAYS),
+        ("0 2 * * *", "0 2 * * *"),
+        (" ;\n", ""),
+    ],
+)
+def test_several_expressions_are_kept_in_one_line(written: str, kept: str) -> None:
+    assert normal(written) == kept
+    assert normal(kept) == kept
+    assert (check(written, "UTC") is None) == (kept != "")
+
+
+@pytest.mark.parametrize(
+    ("cron", "what"),
+    [
+        ("0 2 * * *; 61 * * * *; 0 0 30 2 *", "the cron expression '61 * * * *' has a bad minute"),
+        ("0 2 * * *\n0 0 30 2 *", "'0 0 30 2 *' names a date that never comes"),
+        ("0 2 * * *; * * * *", "'* * * *' has 4"),
+        (";", "'' has 0"),
+        ("; ".join(["0 2 * * *"] * (LIMIT + 1)), "the schedule has 11 cron expressions; at most 10 are accepted"),
+        ("* * * * *;" * 1_000_000, "the schedule has 1000000 cron expressions"),
+    ],
+)
+def test_of_several_expressions_the_wrong_one_is_named(cron: str, what: str) -> None:
+    sentence = check(cron, "UTC")
+    assert sentence is not None and what in sentence and len(sentence) < 250
+    with pytest.raises(ValueError, match="cron expression"):
+        slot_after(cron, "UTC", 0)
+
+
+def test_as_many_expressions_as_are_accepted_are_computed() -> None:
+    hours = "; ".join(f"{n} {n} * * *" for n in range(LIMIT))
+    assert check(hours, BERLIN) is None
+    assert _slots(hours, "UTC", _at("2026-11-23 08:30"), 2) == [_at("2026-11-23 09:09"), _at("2026-11-24 00:00")]
+
+
+def test_where_clocks_are_put_forward_the_slot_before_is_as_near_as_it_is() -> None:
+    before, skipped = _at("2026-03-29 00:55"), _at("2026-03-29 01:00")  # 01:55, and 02:30, which is 03:00
+    assert _slots("55 1 * * *; 30 2 * * *", BERLIN, before - MINUTE, 2) == [before, skipped]
+    assert slot_after("55 1 * * *; 30 2 * * *", BERLIN, before).distance == 5 * MINUTE
+    assert slot_after("30 2 * * *", BERLIN, before).distance == 1_440 * MINUTE, "a job that has no other slot that night"
+    assert slot_after("55 1 * * *; 30 2 * * *", BERLIN, _at("2026-03-30 01:55", BERLIN)).distance == 35 * MINUTE
+
+
+def test_an_hour_that_comes_twice_has_its_slots_as_near_as_they_are() -> None:
+    second = _at("2026-10-25 01:00")  # 02:00 for the second time
+    assert slot_after("*/30 2 * * *", BERLIN, second - MINUTE) == (second, 30 * MINUTE)
+    assert slot_after("*/30 2 * * *", BERLIN, second - 31 * MINUTE) == (second - 30 * MINUTE, 30 * MINUTE)
+
+
+@pytest.fixture
+def broken_zone(tmp_path: Path) -> Iterator[str]:
+    """A time zone that is there, and that nobody can read."""
+    (tmp_path / "Lastbeat").mkdir()
+    (tmp_path / "Lastbeat" / "Torn").write_bytes(b"TZif2 and no more")
+    zoneinfo.reset_tzpath(to=[str(tmp_path)])
+    crons._zones.cache_clear()
+    yield "Lastbeat/Torn"
+    zoneinfo.reset_tzpath()
+    crons._zones.cache_clear()
+
+
+def test_a_zone_that_cannot_be_read_is_told_with_its_reason(broken_zone: str) -> None:
+    assert check("0 2 * * *", broken_zone) is None
+    with pytest.raises(ValueError, match=r"the slots of '0 2 \* \* \*' in Lastbeat/Torn cannot be computed \(\w+: .+\)"):
+        slot_after("0 2 * * *", broken_zone, 0)
+
+
 def test_time_zones_are_refused_with_what_was_meant() -> None:
     assert check(None, BERLIN) is None
     assert check(None, "europe/berlin") == (
@@ -215,3 +302,23 @@ def test_slots_are_what_a_look_at_the_clock_every_minute_finds(cron: str, place:
     slot = slot_after(cron, zone, start).at
     seen = next((at for at in range(start + MINUTE, start + 300 * MINUTE, MINUTE) if _starts(cron, zone, at)), None)
     assert slot == seen if seen is not None else slot >= start + 300 * MINUTE
+
+
+_several = st.lists(_crons, min_size=2, max_size=3)
+
+
+@given(_several, _instants, st.integers(-200, 200))
+def test_slots_of_several_expressions_are_what_a_look_at_the_clock_every_minute_finds(
+    several: list[str], place: tuple[str, str], offset: int
+) -> None:
+    zone, change = place
+    cron = "; ".join(several)
+    assume(check(cron, zone) is None)
+    start = _at(change, zone) + offset * MINUTE
+    seen = [at for at in range(start - 60 * MINUTE, start + 300 * MINUTE, MINUTE) if any(_starts(one, zone, at) for one in several)]
+    later = [at for at in seen if at > start]
+    slot = slot_after(cron, zone, start)
+    assert slot.at == later[0] if later else slot.at >= start + 300 * MINUTE
+    nearest = max((at for at in seen if at < slot.at), default=None)
+    if nearest is not None and slot.at - nearest < 60 * MINUTE:
+        assert 0 < slot.distance <= slot.at - nearest, "else a ping of that slot would count for this one too"
