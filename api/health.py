@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from api import errors
 from api.monitors import STATUSES
 from api.parts import Parts, parts
-from store.control import monitors, outbox
+from store.control import monitors, outbox, rule_set
 from store.model import SECOND, Ns
 
 blueprint = Blueprint("health", __name__)
@@ -35,7 +35,9 @@ def ready() -> tuple[dict[str, Any], int]:
     """Pings can be stored, and the rules are at work; else 503 with the reasons. `notes` say what else is not well."""
     now = parts().clock()
     reasons = [reason for reason in (parts().trouble(), rest(parts().rules_moved_at(), now)) if reason]
-    notes = [note for note in (parts().lag().sentence(now), buried(parts().dead_letters())) if note]
+    with parts().control.read() as connection:
+        refused = refused_rules(len(rule_set.refused(connection)))
+    notes = [note for note in (parts().lag().sentence(now), buried(parts().dead_letters()), refused) if note]
     said: dict[str, Any] = {"status": "unavailable", "reasons": reasons} if reasons else {"status": "ok"}
     return said | ({"notes": notes} if notes else {}), 503 if reasons else 200
 
@@ -65,6 +67,14 @@ def buried(dead_letters: int) -> str | None:
     if not dead_letters:
         return None
     return f"The time-series store refused {dead_letters:,} points for good; they are in dead-letters.jsonl, in the data directory."
+
+
+def refused_rules(errors: int) -> str | None:
+    """The sentence about rule files with so many errors; None if they have none."""
+    if not errors:
+        return None
+    said = "1 error" if errors == 1 else f"{errors} errors"
+    return f"The rule files have {said}, which the log names; the rules that were in force before stay in force."
 
 
 class _Stored(Collector):

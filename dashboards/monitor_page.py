@@ -21,7 +21,7 @@ from rules import runs, watch
 from rules import schedule as schedules
 from rules import status as status_rules
 from rules.watch import Watch
-from store.control import channels, history, metric_keys
+from store.control import channels, history, metric_keys, rule_set
 from store.instant import iso
 from store.model import (
     DURATION,
@@ -71,6 +71,7 @@ class Facts:
     trouble: str | None
     behind: str | None
     range: str
+    refused_rules: list[str]
 
     @property
     def status(self) -> ShownStatus:
@@ -185,6 +186,7 @@ def _facts(site: Site, connection: Connection, monitor_id: str) -> Facts:
         trouble=trouble,
         behind=None if trouble else site.behind(),
         range=chosen_range(younger_than_6h=now - monitor.created_at < 6 * HOUR),
+        refused_rules=rule_set.refused(connection),
     )
 
 

@@ -13,6 +13,7 @@ from world import BASE_URL, START
 
 from api.app import register
 from api.health import rest
+from store.control import rule_set
 from store.lag import Lag, Trouble
 from store.model import SECOND, Ping
 
@@ -47,6 +48,16 @@ def test_it_is_not_ready_when_the_rule_loop_rests(api: Api) -> None:
     assert api.stranger.get("/readyz", 503)["reasons"] == ["the rule loop has not moved for 31 s"]
     api.rules_moved_at = None
     assert api.stranger.get("/readyz", 503)["reasons"] == ["the rule loop has not begun"]
+
+
+def test_rule_files_with_errors_are_noted_without_what_stands_in_them(api: Api) -> None:
+    with api.control.begin() as connection:
+        rule_set.note_refused(connection, ["a.yml:1:1: secret", "a.yml:2:1: secret"])
+    said = "The rule files have 2 errors, which the log names; the rules that were in force before stay in force."
+    assert api.stranger.get("/readyz") == {"status": "ok", "notes": [said]}
+    with api.control.begin() as connection:
+        rule_set.note_refused(connection, [])
+    assert api.stranger.get("/readyz") == {"status": "ok"}
 
 
 def test_all_reasons_are_told_at_once(api: Api) -> None:

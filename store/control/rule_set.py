@@ -14,6 +14,7 @@ from store.control.tables import rules
 from store.rule import Rule
 
 _EDITION: Final = "rules_edition"
+_REFUSED: Final = "rules_refused"
 
 
 def edition(connection: Connection) -> str:
@@ -38,3 +39,16 @@ def replace(connection: Connection, accepted: Sequence[Rule]) -> None:
     if rows:
         connection.execute(insert(rules), rows)
     settings.put(connection, _EDITION, edition_of(accepted))
+
+
+def refused(connection: Connection) -> list[str]:
+    """Why the rule files as they are now are not in force, a sentence for each error; empty where they are."""
+    return msgspec.json.decode(settings.get(connection, _REFUSED) or "[]", type=list[str])
+
+
+def note_refused(connection: Connection, sentences: Sequence[str]) -> None:
+    """Remember why the files are refused; without sentences, that they are not."""
+    if sentences:
+        settings.put(connection, _REFUSED, msgspec.json.encode(list(sentences)).decode())
+    else:
+        settings.drop(connection, _REFUSED)
