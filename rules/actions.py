@@ -17,6 +17,7 @@ from rules.book import rule_of
 from rules.case import Case
 from rules.channels import Message, senders
 from rules.definitions import MonitorDefinition
+from rules.schedule import same_rhythm
 from store.control import alerts, channels, monitors
 from store.control.monitors import Watched
 from store.model import Alert, Beat, Channel, Monitor, Ns, Plan, Project, Schedule, new_id
@@ -63,7 +64,7 @@ def provide_monitor(connection: Connection, project: Project, plan: Plan, slug: 
 def edit_monitor(connection: Connection, monitor: Monitor, plan: Plan, fields: dict[str, Any], base_url: str, now: Ns) -> None:
     _know_channels(connection, monitor.project_id, fields["channel_ids"] or [], "channelIds")
     changed = _configured(monitor, fields, now)
-    if replace(changed.schedule, grace=monitor.schedule.grace, max_run=monitor.schedule.max_run) != monitor.schedule:
+    if not same_rhythm(changed.schedule, monitor.schedule):
         _keep_to(plan, changed, now)
     _judge(connection, monitor, base_url, now, lambda case: case.reschedule(changed, ledger.watching(connection, changed), now))
     monitors.change(connection, changed)

@@ -104,6 +104,9 @@ def test_the_default_interval_is_the_larger_of_a_minute_and_the_minimum(seconds:
         (Schedule(3_600, cron="*/5 * * * *"), False),
         (Schedule(60, cron="0,7 3 * * *"), False),
         (Schedule(60, cron="0,7 3 * * 1", timezone="Europe/Berlin"), False),
+        (Schedule(60, cron="0 3 * * *; 0 8 * * 6,0"), True),
+        (Schedule(60, cron="0 3 * * *; 9 3 1 1 *"), False),  # it is once a year that one comes right behind the other
+        (Schedule(60, cron="30 23 31 12 *; 39 23 31 12 *"), False),
     ],
 )
 def test_a_schedule_keeps_to_the_plan_by_its_shortest_pause(schedule: Schedule, fits: bool) -> None:
@@ -148,7 +151,7 @@ def test_a_project_that_came_to_a_smaller_plan_can_still_edit_what_it_has(api: A
         assert found
         projects.change(connection, found[0].id, plan="free")
     path = f"/api/monitors/{made['id']}"
-    assert caller.patch(path, {"name": "renamed", "gracePeriod": 5})["name"] == "renamed"
+    assert caller.patch(path, {"name": "renamed", "gracePeriod": 5, "startBy": 5, "minRunTime": 1})["name"] == "renamed"
     assert caller.patch(path, {"interval": 31}, 422)["fields"].keys() == {"interval"}
 
 

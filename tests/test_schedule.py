@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.schedule import HOUR, Rearmed, check, deadline, expected_after, rearmed
+from rules.schedule import (
+    HOUR,
+    Rearmed,
+    check,
+    deadline,
+    early,
+    expected_after,
+    rearmed,
+    same_rhythm,
+    start_deadline,
+    starts_from,
+)
 from store.model import SECOND, Ns, Schedule
 
 BERLIN = "Europe/Berlin"
@@ -72,6 +83,60 @@ def test_how_early_depends_on_the_slot_before_not_on_the_one_after() -> None:
     assert expected_after(twice, _at("2026-11-23 08:56:00")) == _at("2026-11-23 09:05")
 
 
+TWICE = "0 2 * * 1-5; 55 1 * * MON"
+
+
+def test_several_expressions_are_expected_at_the_slots_of_any() -> None:
+    weekdays = _cron("0 2 * * 1-5; 0 8 * * 6,0", BERLIN)
+    assert expected_after(weekdays, _at("2026-11-20 02:10", BERLIN)) == _at("2026-11-21 08:00", BERLIN)
+    assert expected_after(weekdays, _at("2026-11-22 08:10", BERLIN)) == _at("2026-11-23 02:00", BERLIN)
+
+
+def test_how_early_depends_on_the_slot_before_of_whichever_expression() -> None:
+    monday, tuesday = _at("2026-11-23 02:00"), _at("2026-11-24 02:00")
+    assert early(_cron(TWICE), monday) == 30 * SECOND
+    assert early(_cron(TWICE), tuesday) == 300 * SECOND
+    assert expected_after(_cron(TWICE), monday - 31 * SECOND) == monday, "that was the job of 1:55"
+    assert expected_after(_cron(TWICE), tuesday - 31 * SECOND) == _at("2026-11-25 02:00")
+
+
+def test_a_late_ping_counts_for_no_slot_that_clocks_put_right_behind_its_own() -> None:
+    both = _cron("55 1 * * *; 30 2 * * *", BERLIN)
+    put_forward = _at("2026-03-29 01:00")  # in place of 02:30
+    assert expected_after(both, _at("2026-03-29 00:57")) == put_forward
+    assert expected_after(both, put_forward - 30 * SECOND) == _at("2026-03-30 01:55", BERLIN)
+
+
+@given(st.sampled_from(["2026-03-29", "2026-10-25"]), st.integers(0, 8 * 60), st.integers(-29, 29))
+def test_a_job_that_pings_half_a_minute_early_or_late_has_each_of_its_slots_once(day: str, start: int, jitter: int) -> None:
+    schedule = _cron("*/20 1-3 * * *; 5 2 * * *; 30 2 * * *; 15 3 * * *", BERLIN, grace=60)
+    exact = expected_after(schedule, _at(day) - 60 * MINUTE + start * MINUTE)
+    following = expected_after(schedule, exact)
+    assert expected_after(schedule, exact + jitter * SECOND) == following
+
+
+def test_the_start_of_a_run_is_missed_before_its_success() -> None:
+    schedule = Schedule(cron="0 2 * * *", grace=3_600, start_by=600)
+    expected = _at("2026-11-23 02:00")
+    assert start_deadline(schedule, expected) == _at("2026-11-23 02:10")
+    assert deadline(schedule, expected) == _at("2026-11-23 03:00")
+    for start_by in (None, 3_600, 7_200):  # the grace is over then, whatever was asked for
+        assert start_deadline(Schedule(cron="0 2 * * *", grace=3_600, start_by=start_by), expected) == _at("2026-11-23 03:00")
+
+
+def test_a_start_belongs_to_its_slot_as_a_ping_would_and_to_an_interval_from_the_last_ping_on() -> None:
+    expected = _at("2026-11-23 02:00")
+    assert starts_from(_cron("0 2 * * *"), expected) == expected - 300 * SECOND
+    assert starts_from(_cron("0 2 * * *", grace=20), expected) == expected - 20 * SECOND
+    assert starts_from(Schedule(interval=86_400, grace=20), expected) == _at("2026-11-22 02:00")
+
+
+def test_the_rhythm_of_a_schedule_is_what_it_expects_and_not_what_it_tolerates() -> None:
+    plain = Schedule(interval=60)
+    assert same_rhythm(plain, Schedule(interval=60, grace=5, max_run=7, min_run=3, start_by=4))
+    assert not any(same_rhythm(plain, other) for other in (Schedule(interval=61), _cron("* * * * *"), Schedule(timezone=BERLIN)))
+
+
 MINUTELY = Schedule(interval=60, grace=30)
 EXPECTED = _at("2026-11-23 10:00:00")
 
@@ -92,6 +157,20 @@ def test_a_gap_concerns_a_monitor_whose_ping_may_have_come_in_it(start: str, end
     gap_end = _at(f"2026-11-23 {end}")
     again = rearmed(MINUTELY, EXPECTED, _at(f"2026-11-23 {start}"), gap_end)
     assert again == (Rearmed(gap_end + 60 * SECOND, unverified=False) if concerned else None)
+
+
+def test_the_window_ends_when_the_ping_is_missed_however_late_that_is() -> None:
+    start, end = EXPECTED + MINUTE, EXPECTED + 2 * MINUTE
+    assert rearmed(MINUTELY, EXPECTED, start, end) is None
+    assert rearmed(MINUTELY, EXPECTED, start, end, due=EXPECTED + MINUTE) is not None, "an edit had granted more"
+    assert rearmed(MINUTELY, EXPECTED, EXPECTED + 10 * SECOND, end, due=EXPECTED + 5 * SECOND) is None, "its start had been missed"
+
+
+def test_a_gap_that_is_far_away_needs_no_look_at_the_calendar() -> None:
+    expected = _at("2026-11-23 02:00")
+    gone = _cron("0 2 * * *", "Mars/Olympus")
+    assert rearmed(gone, expected, expected - HOUR, expected - 301 * SECOND) is None
+    assert rearmed(gone, expected, deadline(gone, expected) + 1, expected + 9 * HOUR) is None
 
 
 def test_without_grace_the_window_is_a_moment() -> None:
