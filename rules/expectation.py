@@ -1,7 +1,8 @@
 """Heartbeat rules that wait in their own way: by another schedule or grace, for several misses, or for a while. Pure.
 
 Such a rule keeps in its `Standing` what it expects, whether or not the monitor itself is down by its own settings. What it makes of
-a ping, of a miss and of a gap of ours is what `rules.status` makes of them for a monitor.
+a ping, of a miss and of a gap of ours is what `rules.status` makes of them for a monitor: where its schedule cannot be computed, that
+is tried again after an hour, and until then nothing is missed.
 """
 
 from __future__ import annotations
@@ -39,14 +40,15 @@ def missed_at(rule: Rule, when: Schedule, expected: Ns) -> Ns:
 
 def beaten(rule: Rule, when: Schedule, standing: Standing, at: Ns) -> Standing:
     """A ping came."""
-    rest = judge.sampled(rule, standing, "clear", at)
-    return _waiting(rule, when, rest, schedules.expected_after(when, at))
+    return _expecting(rule, when, judge.sampled(rule, standing, "clear", at), at)
 
 
 def passed(rule: Rule, when: Schedule, standing: Standing) -> Standing:
     """Its time is over: a ping is missed, or the rule was well for long enough."""
     assert standing.due_at is not None
-    if standing.expected_at is not None and missed_at(rule, when, standing.expected_at) > standing.due_at:
+    if standing.expected_at is None:
+        return _expecting(rule, when, standing, standing.due_at)
+    if missed_at(rule, when, standing.expected_at) > standing.due_at:
         return _waiting(rule, when, judge.calm(standing), standing.expected_at)
     since = standing.due_at if standing.active_at is None else standing.active_at
     reopened = standing.reopened + (standing.state == "recovering")
@@ -60,18 +62,30 @@ def after_gap(rule: Rule, when: Schedule, standing: Standing, gap: Gap) -> Stand
     if gap.reason == "stall":
         held = gap.end + AFTER_A_STALL
         return replace(standing, due_at=held) if gap.start <= standing.due_at < held else standing
-    again = schedules.rearmed(when, standing.expected_at, gap.start, gap.end)
-    if again is None:
-        return standing
-    return _waiting(rule, when, standing, again.expected_at)
+    try:
+        again = schedules.rearmed(when, standing.expected_at, gap.start, gap.end)
+        return standing if again is None else _waiting(rule, when, standing, again.expected_at)
+    except ValueError:
+        return _put_off(standing, gap.end)
 
 
 def armed(rule: Rule, when: Schedule, standing: Standing, beat: Beat, now: Ns) -> Standing:
     """The rule begins to watch, or its schedule was changed: by itself that makes nobody late."""
     if beat.last_ping_at is None or beat.status == "paused" or standing.state in ("firing", "recovering"):
         return standing
-    expected = schedules.expected_after(when, beat.last_ping_at)
-    return _waiting(rule, when, standing, expected if expected > now else schedules.expected_after(when, now))
+    begun = _expecting(rule, when, standing, beat.last_ping_at)
+    return begun if begun.expected_at is not None and begun.expected_at > now else _expecting(rule, when, standing, now)
+
+
+def _expecting(rule: Rule, when: Schedule, standing: Standing, at: Ns) -> Standing:
+    try:
+        return _waiting(rule, when, replace(standing, health="ok"), schedules.expected_after(when, at))
+    except ValueError:
+        return _put_off(standing, at)
+
+
+def _put_off(standing: Standing, at: Ns) -> Standing:
+    return replace(standing, expected_at=None, due_at=at + schedules.HOUR, health="error")
 
 
 def _waiting(rule: Rule, when: Schedule, standing: Standing, expected: Ns) -> Standing:

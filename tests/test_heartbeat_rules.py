@@ -12,7 +12,7 @@ from sqlalchemy import select
 from world import World
 
 from rules import actions
-from store.control import channels, history
+from store.control import channels, history, rule_set
 from store.control.tables import outbox
 from store.model import Channel, Monitor
 from store.rule import Match, Resolve, Rule
@@ -284,6 +284,32 @@ def test_a_restart_forgets_no_rule_and_no_deadline(world: World) -> None:
     assert world.events() == []
     world.run(91)
     assert world.events() == ["monitor_down"]
+
+
+def test_a_schedule_that_cannot_be_computed_stops_nobody_and_is_tried_again(world: World) -> None:
+    world.channel()
+    job, other = world.monitor(interval=86_400), world.monitor(interval=86_400)
+    rule = heartbeat(cron="*/10 * * * *", timezone="UTC", grace=60)
+    world.follow(rule)
+    _zone(world, "Nowhere/Gone")
+    pinged(world, job, 30)
+    assert (world.stands(rule, job).health, world.stands(rule, job).due_at) == ("error", world.at(3_630))
+    world.gap(40, 50)
+    world.run(3_700)
+    assert (world.events(), world.stands(rule, job).due_at) == ([], world.at(2 * 3_600 + 30))
+    pinged(world, other, 3_701)
+    _zone(world, "UTC")
+    world.run(2 * 3_600 + 31)
+    assert (world.stands(rule, job).health, world.events()) == ("ok", [])
+    world.run(2 * 3_600 + 1_000)
+    assert world.events() == ["monitor_down"] * 2
+
+
+def _zone(world: World, name: str) -> None:
+    """The rules as they are in force, in another time zone."""
+    with world.control.begin() as connection:
+        changed = [replace(rule, timezone=name) for rule in rule_set.load(connection)]
+        rule_set.replace(connection, changed)
 
 
 def test_what_waits_for_a_rule_that_is_gone_stops_nobody(world: World) -> None:
