@@ -65,7 +65,11 @@ def save(connection: Connection, cases: Iterable[Case], base_url: str, now: Ns, 
 
 
 def say_unverified(connection: Connection, gap: Gap, base_url: str, now: Ns) -> None:
-    """Tell each project once which of its monitors nobody can vouch for after our outage."""
+    """Tell each project once which of its monitors nobody can vouch for after our outage; not of those whose rule does not care."""
+    left = verdicts.unverified_by(connection, gap)
+    ignoring = [rule for rule in book.current(connection).rules if rule.on_own_outage == "ignore"]
+    if ignoring:
+        left = _without_ignored(connection, left, book.Book(ignoring))
     about = {
         project_id: {
             "from": iso(gap.start),
@@ -74,9 +78,21 @@ def say_unverified(connection: Connection, gap: Gap, base_url: str, now: Ns) -> 
             "count": len(names),
             "monitors": [{"id": monitor_id, "name": name} for name, monitor_id in names[:_LISTED]],
         }
-        for project_id, names in verdicts.unverified_by(connection, gap).items()
+        for project_id, names in left.items()
     }
     tell_projects(connection, "monitors_unverified", about, gap.end, base_url, now)
+
+
+def _without_ignored(
+    connection: Connection, left: Mapping[str, list[tuple[str, str]]], ignoring: book.Book
+) -> dict[str, list[tuple[str, str]]]:
+    found = {}
+    for project_id, names in left.items():
+        known = monitors.among(connection, [monitor_id for _, monitor_id in names])
+        cared_for = [one for one in names if one[1] not in known or not ignoring.of(known[one[1]].monitor)]
+        if cared_for:
+            found[project_id] = cared_for
+    return found
 
 
 def tell_projects(connection: Connection, event: str, about: Mapping[str, dict[str, Any]], at: Ns, base_url: str, now: Ns) -> None:

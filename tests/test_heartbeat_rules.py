@@ -204,6 +204,19 @@ def test_a_rule_may_fire_whatever_our_own_outage_swallowed(world: World) -> None
     assert world.events() == ["monitor_down"]
 
 
+def test_whose_rule_ignores_our_outages_is_not_named_among_the_unverified(world: World) -> None:
+    world.channel()
+    rare = [world.monitor(interval=86_400, name=f"job {n}", tags=("calm",) if n else ()) for n in range(3)]
+    world.follow(heartbeat(match=Match(tags=("calm",)), on_own_outage="ignore"))
+    for n, job in enumerate(rare):
+        pinged(world, job, n)
+    world.gap(86_300, 86_500)
+    world.run(86_501)
+    assert [world.beat(job).status for job in rare] == ["unverified"] * 3
+    ((event, details),) = world.said()
+    assert (event, [one["name"] for one in details["monitors"]]) == ("monitors_unverified", ["job 0"])
+
+
 def test_a_rule_on_failures_may_count_them(world: World) -> None:
     world.channel()
     job = world.monitor()
