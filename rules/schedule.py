@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -9,7 +11,7 @@ import msgspec
 from rules.cron import LIMIT as LIMIT
 from rules.cron import check as check
 from rules.cron import normal as normal
-from rules.cron import slot_after
+from rules.cron import Slot, slot_after
 from store.model import SECOND, Ns, Schedule
 
 HOUR: Final[Ns] = 3_600 * SECOND
@@ -33,10 +35,13 @@ def expected_after(schedule: Schedule, ping_at: Ns) -> Ns:
     """
     if schedule.cron is None:
         return ping_at + schedule.interval * SECOND
-    slot = slot_after(schedule.cron, schedule.timezone, ping_at)
-    if slot.at - ping_at <= _early(schedule, slot.distance):
-        return slot_after(schedule.cron, schedule.timezone, slot.at).at
-    return slot.at
+    return expected_of(schedule, ping_at, partial(slot_after, schedule.cron, schedule.timezone))
+
+
+def expected_of(schedule: Schedule, ping_at: Ns, slot_after: Callable[[Ns], Slot]) -> Ns:
+    """As `expected_after`, for a cron job whose slots somebody knows already."""
+    slot = slot_after(ping_at)
+    return slot_after(slot.at).at if slot.at - ping_at <= _early(schedule, slot.distance) else slot.at
 
 
 def deadline(schedule: Schedule, expected: Ns) -> Ns:
@@ -84,6 +89,7 @@ def rearmed(schedule: Schedule, expected: Ns, gap_start: Ns, gap_end: Ns, due: N
 
     It does where the ping may have come in the gap: from a little before `expected` to when it would have been missed (`due`, or its
     deadline). A job that has another turn within the hour is waited for once more; how any other is stays unknown until its next turn.
+    A turn so soon after the gap that its ping may have come early, and so in the gap, is not waited for either.
     Raises ValueError with a sentence where the schedule does not pass `check`.
     """
     if gap_start > (deadline(schedule, expected) if due is None else due):
@@ -92,12 +98,23 @@ def rearmed(schedule: Schedule, expected: Ns, gap_start: Ns, gap_end: Ns, due: N
         return None
     if schedule.cron is not None:
         another = slot_after(schedule.cron, schedule.timezone, expected).at
-        after = slot_after(schedule.cron, schedule.timezone, max(expected, gap_end)).at
-        return Rearmed(after, unverified=another - expected > HOUR)
+        return Rearmed(expected_after(schedule, max(expected, gap_end)), unverified=another - expected > HOUR)
     interval = schedule.interval * SECOND
     if interval > HOUR:  # a job this rare keeps its rhythm whether we listen or not
-        return Rearmed(expected + interval * max(1, (gap_end - expected) // interval + 1), unverified=True)
+        passed = (gap_end + early(schedule, expected) - expected) // interval
+        return Rearmed(expected + interval * max(1, passed + 1), unverified=True)
     return Rearmed(gap_end + interval, unverified=False)
+
+
+def outlasts(schedule: Schedule, expected: Ns) -> bool:
+    """Whether a run that began unnoticed may still go on, within its grace, when the start of the one at `expected` is missed.
+
+    One of an interval may have begun at any moment before. Raises ValueError with a sentence where the schedule does not pass `check`.
+    """
+    if schedule.cron is None:
+        return True
+    distance = slot_after(schedule.cron, schedule.timezone, expected - 1).distance
+    return distance + tolerance(schedule) * SECOND < schedule.grace * SECOND
 
 
 def _early(schedule: Schedule, distance: Ns) -> Ns:

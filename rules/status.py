@@ -140,10 +140,8 @@ def _after_absence(beat: Beat, schedule: Schedule, gap: Gap, expected: Ns, due: 
     if beat.rearms >= REARMS and not (gap.start <= expected - schedules.early(schedule, expected) and due <= gap.end):
         return beat
     beat = replace(beat, status="unverified" if again.unverified else beat.status, rearms=beat.rearms + 1)
-    # A run may be going on, of which we missed the start or the end. While it may take its time, no other has to begin.
-    may_go_on_until = max(due, schedules.deadline(schedule, expected))
-    begun = schedules.start_deadline(schedule, again.expected_at) < may_go_on_until
-    return _waiting(beat, schedule, again.expected_at, begun=begun)
+    # A run may be going on whose start or end we did not hear. While it may take its time, no other has to begin.
+    return _waiting(beat, schedule, again.expected_at, begun=schedules.outlasts(schedule, again.expected_at))
 
 
 def paused(beat: Beat) -> Beat:
@@ -187,10 +185,13 @@ def _counted_anew(beat: Beat, old: Schedule, new: Schedule, now: Ns, expected: N
 
 def _tolerating(beat: Beat, old: Schedule, new: Schedule, now: Ns, expected: Ns) -> Beat:
     """The same times are expected, with another grace, or another time for a run to begin in."""
-    if (old.grace, old.start_by) == (new.grace, new.start_by):
-        return beat
     begun = _counts_as_begun(beat, old, new, expected)
-    return replace(beat, deadline=max(expected, now) + (new.grace if begun else schedules.tolerance(new)) * SECOND)
+    if begun and old.grace == new.grace:
+        return _begun(beat, new) if waits_for_start(beat, old) else beat
+    late = new.grace if begun else schedules.tolerance(new)
+    if not begun and waits_for_start(beat, old) and late == schedules.tolerance(old):
+        return beat
+    return replace(beat, deadline=max(expected, now) + late * SECOND)
 
 
 def shown(beat: Beat, now: Ns) -> ShownStatus:
@@ -263,8 +264,8 @@ def _waiting(beat: Beat, schedule: Schedule, expected: Ns, *, begun: bool = Fals
 
 def _begun(beat: Beat, schedule: Schedule) -> Beat:
     """The run that is expected has begun, or may have: only its success is waited for."""
-    assert beat.expected_at is not None and beat.deadline is not None
-    return replace(beat, deadline=max(beat.deadline, schedules.deadline(schedule, beat.expected_at)))
+    assert beat.expected_at is not None
+    return _waiting(beat, schedule, beat.expected_at, begun=True)
 
 
 def _is_expected(beat: Beat, schedule: Schedule, at: Ns) -> bool:
@@ -283,4 +284,4 @@ def _counts_as_begun(beat: Beat, old: Schedule, new: Schedule, expected: Ns) -> 
     if new.cron is None and (old.cron is not None or old.start_by is None):
         return True  # a run may have begun at any time since the last ping, and nobody took notice
     starts = schedules.starts_from(new, expected)
-    return any(run.ended_at is None and run.started_at >= starts for run in beat.runs)
+    return any(run.started_at >= starts for run in beat.runs)

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from rules.schedule import (
     HOUR,
@@ -14,6 +15,7 @@ from rules.schedule import (
     deadline,
     early,
     expected_after,
+    outlasts,
     rearmed,
     same_rhythm,
     start_deadline,
@@ -191,7 +193,8 @@ def test_up_to_an_hour_is_waited_for_once_more_and_longer_is_unverified() -> Non
     [
         ("2026-11-23 09:58", "2026-11-24 10:00"),  # the gap hid the minutes before
         ("2026-11-23 10:10", "2026-11-24 10:00"),
-        ("2026-11-24 09:59", "2026-11-24 10:00"),
+        ("2026-11-24 09:54:59", "2026-11-24 10:00"),
+        ("2026-11-24 09:55", "2026-11-25 10:00"),  # that of the next day may have come early, and in the gap
         ("2026-11-24 10:00", "2026-11-25 10:00"),
         ("2026-11-27 03:00", "2026-11-27 10:00"),
     ],
@@ -204,7 +207,15 @@ def test_a_daily_job_keeps_its_rhythm_over_a_gap(gap_end: str, turn: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("gap_end", "slot"), [("09:59:40", "10:05"), ("10:00:00", "10:05"), ("10:04:59", "10:05"), ("10:05:00", "10:10"), ("11:01:00", "11:05")]
+    ("gap_end", "slot"),
+    [
+        ("09:59:40", "10:05"),
+        ("10:00:00", "10:05"),
+        ("10:04:29", "10:05"),
+        ("10:04:30", "10:10"),
+        ("10:05:00", "10:10"),
+        ("11:01:00", "11:05"),
+    ],
 )
 def test_a_frequent_cron_job_is_expected_at_the_slot_after_the_gap(gap_end: str, slot: str) -> None:
     again = rearmed(_cron("*/5 * * * *", grace=60), EXPECTED, EXPECTED - MINUTE, _at(f"2026-11-23 {gap_end}"))
@@ -216,6 +227,16 @@ def test_the_hour_is_measured_to_the_jobs_next_turn() -> None:
     nine, half_past = _at("2026-11-23 09:00"), _at("2026-11-23 09:30")
     assert rearmed(twice, nine, nine - MINUTE, nine + MINUTE) == Rearmed(half_past, unverified=False)
     assert rearmed(twice, half_past, half_past - MINUTE, half_past + MINUTE) == Rearmed(_at("2026-11-24 09:00"), unverified=True)
+
+
+def test_a_run_outlasts_the_start_of_the_next_where_its_grace_is_long() -> None:
+    hourly = Schedule(cron="0 * * * *; 50 6 * * *", start_by=60)
+    for grace, seven, eight in ((600, False, False), (700, True, False), (3_660, True, False), (3_661, True, True)):
+        schedule = replace(hourly, grace=grace)
+        assert outlasts(schedule, _at("2026-11-23 07:00")) is seven, "it is ten minutes after the one of 6:50"
+        assert outlasts(schedule, _at("2026-11-23 08:00")) is eight
+    assert not outlasts(replace(hourly, grace=9_000, start_by=None), EXPECTED)
+    assert outlasts(Schedule(interval=3_600, grace=1), EXPECTED)
 
 
 def test_a_schedule_that_cannot_be_computed_says_why() -> None:
