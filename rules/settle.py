@@ -23,12 +23,18 @@ _BATCH = 500  # records a transaction: about 50 ms, so that others who write nev
 
 
 class Settle:
-    """A step that settles the next records of the inbox. `watermark`: everything received before it is settled; None at first."""
+    """A step that settles the next records of the inbox.
+
+    `reached`: everything received before it is settled. `watermark`: the same, and nothing that is not settled yet tells of a time
+    before: a gap of ours began long before the stamp by which it is ordered, and until it is settled nobody may be declared down by
+    what was not heard in it. So the watermark waits until nothing is waiting. Both are None at first.
+    """
 
     def __init__(self, control: Control, inbox: Inbox, base_url: str) -> None:
         self._control = control
         self._inbox = inbox
         self._base_url = base_url
+        self.reached: Ns | None = None
         self.watermark: Ns | None = None
         self.heard = Recent()
         with control.read() as connection:
@@ -53,9 +59,11 @@ class Settle:
                 self.heard.add(record.at, 1)
         self._offsets.update(intake.passed)
         _settled.inc(len(intake.records))
-        self.watermark = intake.horizon
-        if intake.horizon is not None:
-            _watermark.set(intake.horizon / SECOND)
+        self.reached = intake.horizon
+        if not intake.more:
+            self.watermark = intake.horizon
+        if self.watermark is not None:
+            _watermark.set(self.watermark / SECOND)
         return intake.more
 
     def _settle_gap(self, gap: Gap, intake: Intake, now: Ns) -> None:

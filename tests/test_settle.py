@@ -353,3 +353,22 @@ def test_a_ping_older_than_the_last_changes_nothing(world: World) -> None:
     world.ping(job, 40)
     world.run(52)
     assert world.beat(job).last_ping_at == world.at(50)
+
+
+def test_nobody_is_down_by_what_a_gap_that_is_still_waiting_swallowed(world: World) -> None:
+    job, other = world.monitor(), world.monitor()
+    world.ping(job, 0)
+    world.ping(other, 1)
+    world.run(5)
+    world.ping(other, 10)  # not settled when everything is killed
+    world.gap(10.2, 300)
+    world.marks[0].set(world.at(300.1))
+    world.restart()
+    while True:  # both have their turn, one after the other, as in the engine
+        more = world.settle.step(world.at(300.2))
+        world.overdue.step(world.at(300.2))
+        if not more:
+            break
+    assert (world.beat(job).status, world.events()) == ("up", [])
+    world.run(391)
+    assert world.beat(job).status == "down"
