@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from datetime import datetime, tzinfo
 
+from store.instant import span as span
 from store.model import SECOND, Ns
 from store.rule import Rule
 
 _SUFFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"))
-_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def number(value: float) -> str:
@@ -35,20 +35,6 @@ def tick(value: float, step: float) -> str:
     if size < 1e-4 or size >= 1e15:
         return f"{value:.{digits}g}"
     return _suffixed(value, digits) if size >= 1e4 else _fixed(value, digits)
-
-
-def span(seconds: float) -> str:
-    """A duration in at most two neighbouring units: `42 s`, `1 min 30 s`, `3 h`, `2 d 4 h`."""
-    if 0 < seconds < 1:
-        return f"{max(1, round(seconds * 1000))} ms"
-    left = round(seconds)
-    for i, (unit, size) in enumerate(_UNITS):
-        if left >= size:
-            whole, rest = divmod(left, size)
-            finer, finer_size = _UNITS[min(i + 1, 3)]
-            tail = f" {rest // finer_size} {finer}" if rest >= finer_size and unit != "s" else ""
-            return f"{whole} {unit}{tail}"
-    return "0 s"
 
 
 def short_span(seconds: float) -> str:

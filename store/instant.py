@@ -1,4 +1,4 @@
-"""Instants as people and JSON write them: ISO 8601 in UTC with milliseconds, against nanoseconds since the epoch."""
+"""Instants as people and JSON write them: ISO 8601 in UTC with milliseconds, against nanoseconds since the epoch. And durations in words."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from store.model import SECOND, Ns
 
 MILLISECOND: Final[Ns] = SECOND // 1_000
 _BEYOND = re.compile(r".{8,10}.[\d:]*[.,]\d{6}(\d{1,3})")  # digits behind the microsecond, which `fromisoformat` drops
+_UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def iso(at: Ns) -> str:
@@ -34,3 +35,17 @@ def from_iso(text: str) -> Ns:
     whole = named.replace(microsecond=0)
     beyond = _BEYOND.match(text)
     return int(whole.timestamp()) * SECOND + named.microsecond * 1_000 + (int(beyond[1].ljust(3, "0")) if beyond else 0)
+
+
+def span(seconds: float) -> str:
+    """A duration in at most two neighbouring units: `42 s`, `1 min 30 s`, `3 h`, `2 d 4 h`."""
+    if 0 < seconds < 1:
+        return f"{max(1, round(seconds * 1000))} ms"
+    left = round(seconds)
+    for i, (unit, size) in enumerate(_UNITS):
+        if left >= size:
+            whole, rest = divmod(left, size)
+            finer, finer_size = _UNITS[min(i + 1, 3)]
+            tail = f" {rest // finer_size} {finer}" if rest >= finer_size and unit != "s" else ""
+            return f"{whole} {unit}{tail}"
+    return "0 s"
