@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from rules.accept import accept
+from rules.accept import accept, arm
 from rules.overdue import Overdue
 from rules.settle import Settle
 from rules.storm import Guard
@@ -69,9 +69,8 @@ class World:
 
     def monitor(self, interval: int = 60, grace: int = 30, max_run: int | None = None, **fields: Any) -> Monitor:
         values: dict[str, Any] = {"name": "job", "slug": None, "tags": (), "token": new_id("tok"), "created_at": START, "updated_at": START}
-        monitor = Monitor(
-            id=new_id("mon"), project_id=self.project.id, schedule=Schedule(interval, grace, max_run=max_run), **values | fields
-        )
+        values["schedule"] = Schedule(interval, grace, max_run=max_run)
+        monitor = Monitor(id=new_id("mon"), project_id=self.project.id, **values | fields)
         with self.control.begin() as connection:
             monitors.add(connection, monitor)
         return monitor
@@ -93,6 +92,8 @@ class World:
         """Let these be the rules of the files."""
         with self.control.begin() as connection:
             accept(connection, rules, BASE_URL, self.at(at))
+        while arm(self.control, BASE_URL, self.at(at)):
+            pass
 
     def stands(self, rule: Rule, monitor: Monitor) -> Standing:
         """How the rule stands with the monitor."""
