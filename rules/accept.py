@@ -1,51 +1,89 @@
-"""Another set of rules comes into force: all of it in one transaction, with what that makes of everything that stands."""
+"""Another set of rules comes into force: all of it in one transaction, with what that makes of all that is open.
+
+Heartbeat rules that wait in their own way must begin to wait for everybody they watch, and that may be everybody: it is done afterwards, a
+piece at a time, so that nobody else who writes waits long.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from rules import judge, ledger
 from rules.book import Book, current, is_plain
-from store.control import monitors, projects, rule_set, standings
+from store.control import Control, monitors, projects, rule_set, settings, standings
 from store.model import Ns
 from store.rule import Rule
 
 _CHUNK: Final = 500  # monitors that are judged anew at a time
+_ARMING: Final = "rules_arming"
+
+
+class Arming(msgspec.Struct, frozen=True):
+    """The rules that begin to wait, and the last monitor that they wait for already."""
+
+    rules: list[str]
+    behind: str = ""
 
 
 def accept(connection: Connection, rules: Sequence[Rule], base_url: str, now: Ns) -> bool:
     """Let these be the rules. State is kept by their uids; what a rule has open that watches a monitor no more is resolved.
 
-    Returns whether they are others than before.
+    Returns whether they are others than before. `arm` is to be called afterwards, until it has nothing more to do.
     """
     ids = {project.name: project.id for project in projects.find(connection)}
     rules = [rule if rule.project is None else replace(rule, project=ids.get(rule.project, rule.project)) for rule in rules]
     if rule_set.edition(connection) == rule_set.edition_of(rules):
         return False
     old, new = current(connection), Book(rules)
-    written = {rule.uid for rule in old.rules}
-    concerned = _concerned(connection, old, new)
+    before, after = ({rule.uid: rule for rule in book.rules} for book in (old, new))
+    anew = [rule for uid, rule in after.items() if uid not in before or not _same(before[uid], rule)]
+    changed = [rule.uid for rule in anew if rule.uid in before] + [uid for uid in before if uid not in after]
+    concerned = standings.with_incident(connection, changed)
     for start in range(0, len(concerned), _CHUNK):
         cases = ledger.load(connection, concerned[start : start + _CHUNK])
         for case in cases.values():
-            case.follow([*new.of(case.monitor), *(rule for rule in case.rules if rule.uid not in written)], now)
+            case.follow([*new.of(case.monitor), *(rule for rule in case.rules if rule.uid not in before)], now)
         ledger.save(connection, cases.values(), base_url, now)
+    standings.drop_calm(connection, changed)
     rule_set.replace(connection, rules)
+    _begin_arming(connection, [rule.uid for rule in anew if rule.type == "heartbeat" and not is_plain(rule)])
     return True
 
 
-def _concerned(connection: Connection, old: Book, new: Book) -> list[str]:
-    """The monitors for which another set of rules may change how one stands."""
-    before, after = ({rule.uid: rule for rule in book.rules} for book in (old, new))
-    anew = [rule for uid, rule in after.items() if uid not in before or not _same(before[uid], rule)]
-    if any(rule.type == "heartbeat" and not is_plain(rule) for rule in anew):
-        return sorted(monitors.names(connection))  # such a rule waits for everybody's next ping from now on
-    changed = [rule.uid for rule in anew] + [uid for uid in before if uid not in after]
-    return list(dict.fromkeys(standing.monitor_id for standing in standings.of_rules(connection, changed)))
+def arm(control: Control, base_url: str, now: Ns) -> bool:
+    """Let heartbeat rules that are new begin to wait for some more monitors; whether there are others left."""
+    with control.read() as connection:
+        arming = _arming(connection)
+        if not arming.rules:
+            return False
+        chunk = monitors.ids_behind(connection, arming.behind, _CHUNK)
+    with control.begin() as connection:
+        cases = ledger.load(connection, chunk)
+        for case in cases.values():
+            case.arm(arming.rules, now)
+        ledger.save(connection, cases.values(), base_url, now)
+        if len(chunk) < _CHUNK:
+            settings.drop(connection, _ARMING)
+        else:
+            settings.put(connection, _ARMING, msgspec.json.encode(replace(arming, behind=chunk[-1])).decode())
+    return len(chunk) == _CHUNK
+
+
+def _begin_arming(connection: Connection, rules: Sequence[str]) -> None:
+    unfinished = _arming(connection)
+    if rules:
+        merged = Arming(sorted({*rules, *unfinished.rules}))
+        settings.put(connection, _ARMING, msgspec.json.encode(merged).decode())
+
+
+def _arming(connection: Connection) -> Arming:
+    kept = settings.get(connection, _ARMING)
+    return Arming([]) if kept is None else msgspec.json.decode(kept, type=Arming)
 
 
 def _same(old: Rule, new: Rule) -> bool:

@@ -5,7 +5,7 @@ Nothing here reads or writes: `rules.ledger` loads cases, and saves them in the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -149,6 +149,10 @@ class Case:
                 self._stand(rule, judge.recounted(self._standing(rule)), now)
         self._arm(rules if all_anew else anew, now)
 
+    def arm(self, rules: Collection[str], now: Ns) -> None:
+        """These heartbeat rules, by uid, begin to wait for the monitor."""
+        self._arm([rule for rule in self.rules if rule.uid in rules], now)
+
     def end(self, now: Ns) -> None:
         """The monitor is deleted: nothing stays open."""
         if self.beat.incident_id is not None:
@@ -266,7 +270,7 @@ class Case:
         else:
             self._stand(rule, judge.passed(standing), at, standing.value)
 
-    def _arm(self, rules: Iterable[Rule], now: Ns) -> None:
+    def _arm(self, rules: Collection[Rule], now: Ns) -> None:
         for rule in self._waiting():
             if rule in rules:
                 when = expectation.schedule_of(rule, self.monitor.schedule)

@@ -19,6 +19,7 @@ from store.rule import Rule
 log = logging.getLogger(__name__)
 _given_up = Counter("lastbeat_runs_given_up", "Runs that are timed no more, because too many of their monitor go on at once.")
 
+_TOGETHER = 500  # monitors asked for in one query
 _LISTED = 100  # monitors named in one grouped message; the count tells of the rest
 
 
@@ -88,7 +89,9 @@ def _without_ignored(
 ) -> dict[str, list[tuple[str, str]]]:
     found = {}
     for project_id, names in left.items():
-        known = monitors.among(connection, [monitor_id for _, monitor_id in names])
+        known: dict[str, monitors.Watched] = {}
+        for start in range(0, len(names), _TOGETHER):
+            known |= monitors.among(connection, [monitor_id for _, monitor_id in names[start : start + _TOGETHER]])
         cared_for = [one for one in names if one[1] not in known or not ignoring.of(known[one[1]].monitor)]
         if cared_for:
             found[project_id] = cared_for

@@ -12,7 +12,8 @@ from sqlalchemy import select
 from world import World
 
 from rules import actions
-from store.control import channels, history, rule_set
+from rules.accept import accept, arm
+from store.control import channels, history, monitors, rule_set, standings
 from store.control.tables import outbox
 from store.model import Channel, Monitor
 from store.rule import Match, Resolve, Rule
@@ -262,6 +263,42 @@ def test_a_rule_that_begins_makes_nobody_late(world: World) -> None:
     assert world.events() == []
     world.run(10_091)
     assert world.events() == ["monitor_down"]
+
+
+def test_a_rule_begins_to_wait_for_many_a_piece_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rules.accept._CHUNK", 2)
+    jobs = [world.monitor(interval=86_400) for _ in range(5)]
+    for n, job in enumerate(jobs):
+        pinged(world, job, n)
+    rule = heartbeat(interval=60, grace=30)
+    with world.control.begin() as connection:
+        accept(connection, [rule], "", world.at(100))
+
+    def waiting() -> int:
+        return sum(world.stands(rule, job).due_at is not None for job in jobs)
+
+    assert waiting() == 0
+    assert arm(world.control, "", world.at(100)) is True
+    assert waiting() == 2
+    with world.control.begin() as connection:
+        accept(connection, [rule, heartbeat("rule_2", grace=500)], "", world.at(101))
+    while arm(world.control, "", world.at(101)):
+        pass
+    assert waiting() == 5
+    assert arm(world.control, "", world.at(102)) is False
+    assert world.stands(heartbeat("rule_2"), jobs[4]).due_at == world.at(86_904)
+
+
+def test_a_project_that_is_deleted_leaves_nothing_that_waits(world: World) -> None:
+    job = world.monitor(interval=86_400)
+    world.follow(heartbeat(interval=60, grace=30))
+    pinged(world, job, 0)
+    with world.control.begin() as connection:
+        monitors.bury_all(connection, world.project.id, world.project.id, world.at(1))
+    world.run(1_000)
+    assert world.overdue.step(world.at(1_001)) is False
+    with world.control.read() as connection:
+        assert standings.due(connection, world.at(1_000), 10) == []
 
 
 def test_a_rule_that_is_removed_resolves_what_it_has_open_and_says_why(world: World) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from store.control.tables import beats, counters, monitors
+from store.control.tables import beats, counters, monitors, standings
 from store.model import Beat, Monitor, Ns, Run, Schedule, ShownStatus
 
 # In the order of the records' fields.
@@ -54,6 +54,7 @@ def bury_all(connection: Connection, project_id: str, heir: str, now: Ns) -> Non
     mine = monitors.c.project_id == project_id
     living = select(monitors.c.id).where(mine, monitors.c.deleted_at.is_(None))
     connection.execute(update(beats).where(beats.c.monitor_id.in_(living)).values(deadline=None, run_due=None))
+    connection.execute(delete(standings).where(standings.c.monitor_id.in_(living)))
     values = {"deleted_at": func.coalesce(monitors.c.deleted_at, now), "project_id": heir, "version": _next_version(connection)}
     connection.execute(update(monitors).where(mine).values(values))
 
@@ -126,6 +127,12 @@ def find(
     total = connection.execute(select(func.count()).select_from(page.subquery())).scalar_one()
     rows = connection.execute(page.order_by(monitors.c.name, monitors.c.id).limit(limit).offset(offset))
     return [_of(row) for row in rows], total
+
+
+def ids_behind(connection: Connection, behind: str, limit: int) -> list[str]:
+    """The next ids of monitors of any project, in the order of the ids."""
+    query = select(monitors.c.id).where(monitors.c.id > behind, monitors.c.deleted_at.is_(None)).order_by(monitors.c.id).limit(limit)
+    return list(connection.execute(query).scalars())
 
 
 def names(connection: Connection) -> dict[str, str]:

@@ -46,9 +46,15 @@ def save(connection: Connection, changed: Sequence[Standing]) -> None:
         connection.execute(delete(standings).where(*mine), [{"of_rule": one.rule, "of_monitor": one.monitor_id} for one in gone])
 
 
-def drop(connection: Connection, rules: Sequence[str]) -> None:
-    """Forget how the rules stood."""
-    connection.execute(delete(standings).where(standings.c.rule.in_(rules)))
+def with_incident(connection: Connection, rules: Sequence[str]) -> list[str]:
+    """The monitors with which one of the rules has an open incident."""
+    mine = (standings.c.rule.in_(rules), standings.c.incident_id.is_not(None))
+    return list(connection.execute(select(standings.c.monitor_id).where(*mine).distinct().order_by(standings.c.monitor_id)).scalars())
+
+
+def drop_calm(connection: Connection, rules: Sequence[str]) -> None:
+    """Forget what the rules have counted and wait for, where they have no open incident."""
+    connection.execute(delete(standings).where(standings.c.rule.in_(rules), standings.c.incident_id.is_(None)))
 
 
 def due(connection: Connection, watermark: Ns, limit: int) -> list[str]:
