@@ -47,9 +47,14 @@ class _Delivery:
 
 
 class Ship:
-    """A step that writes the next batch of each journal."""
+    """A step that writes the next batch of each journal. `horizon`: every ping received before it is in the points, or never will be."""
 
-    def __init__(self, control: Control, inbox: Inbox, points: Points, dead: DeadLetters) -> None:
+    def __init__(
+        self, control: Control, inbox: Inbox, points: Points, dead: DeadLetters, settled_until: Callable[[], Ns | None] = lambda: None
+    ) -> None:
+        """`settled_until`: the instant up to which all is settled."""
+        self.horizon: Ns | None = None
+        self._settled_until = settled_until
         self._control = control
         self._inbox = inbox
         self._points = points
@@ -57,12 +62,16 @@ class Ship:
 
     def step(self, now: Ns) -> bool:
         """Ship one batch a journal; True when there is more to ship at once."""
+        until = self._settled_until()  # before the offsets are read, which are those of then or later ones
         with self._control.read() as connection:
             settled = offsets.load(connection, "settle")
             shipped = offsets.load(connection, "ship")
         # A list, so that every journal gets its turn.
         moved = [self._ship(j, shipped.get(j.id, 0), settled.get(j.id, 0), now) for j in self._inbox.journals()]
-        return any(moved)
+        if any(moved):
+            return True
+        self.horizon = until
+        return False
 
     def _ship(self, journal: JournalReader, shipped: int, settled: int, now: Ns) -> bool:
         if shipped >= settled:

@@ -13,6 +13,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -22,9 +23,10 @@ from hypothesis import strategies as st
 from influx import DATABASE, Influx
 
 from store.model import KINDS, SECOND, Bucket, Ns, Ping, new_id
-from store.points import Away, Points, PointsError, connections, embedded
+from store.points import Away, Points, PointsError, aggregate, connections, embedded
 from store.points.embedded import EmbeddedPoints
 from store.points.influx import FIRST_WINDOW, InfluxPoints
+from store.rule import WINDOW_FUNCTIONS, WindowFunction
 
 EPOCH: Ns = 1_700_000_000 * SECOND
 YEARS: Ns = 10 * 365 * 86_400 * SECOND
@@ -40,6 +42,26 @@ SHARED = (HealthCheck.function_scoped_fixture, HealthCheck.differing_executors) 
 INSTANTS = st.integers(min_value=0, max_value=60).map(lambda n: EPOCH + n)
 NUMBERS = st.dictionaries(st.sampled_from("abc"), st.floats(min_value=-1e6, max_value=1e6), max_size=3)
 HISTORIES = st.dictionaries(INSTANTS, NUMBERS, max_size=20)
+
+
+def _aggregated(func: WindowFunction, points: list[tuple[Ns, float]]) -> float:
+    values = [value for _, value in points]
+    match func:
+        case "mean":
+            return math.fsum(values) / len(values)
+        case "min":
+            return min(values)
+        case "max":
+            return max(values)
+        case "sum":
+            return math.fsum(values)
+        case "count":
+            return len(values)
+        case "p95":
+            return sorted(values)[max(1, math.floor(len(values) * 0.95 + 0.5)) - 1]
+        case "rate":
+            rises = math.fsum(max(0.0, after - before) for before, after in pairwise(values))
+            return rises / (points[-1][0] - points[0][0]) * SECOND
 
 
 class PointsContract:
@@ -104,6 +126,53 @@ class PointsContract:
         pings = pinged(monitor, 5, load=1.0)
         points.write([pings[3], pings[0], pings[4], pings[1], pings[2]])
         assert points.pings(monitor, limit=10) == pings[::-1]
+
+    @pytest.mark.parametrize(
+        ("func", "expected"),
+        [("mean", 3.25), ("min", 1.0), ("max", 6.0), ("sum", 13.0), ("count", 4.0), ("p95", 6.0), ("rate", 7.0 / 30)],
+    )
+    def test_a_window_is_one_number_for_each_monitor(self, points: Points, func: WindowFunction, expected: float) -> None:
+        one, other, metric = new_id("mon"), new_id("mon"), new_id("日 key")
+        values = [1.0, 4.0, 2.0, 6.0, 1000.0]  # rises of 3 and 4, a fall; the last one lies behind the window
+        points.write([Ping(EPOCH + n * 10 * SECOND, one, numbers={metric: value, "else": 9.0}) for n, value in enumerate(values)])
+        points.write([Ping(EPOCH + n * SECOND, other, numbers={metric: 7.0}) for n in range(2)])
+        found = points.window(func, metric, EPOCH, EPOCH + 40 * SECOND)
+        calm = {"sum": 14.0, "count": 2.0, "rate": 0.0}.get(func, 7.0)
+        assert found.keys() == {one, other}
+        assert found[one] == (pytest.approx(expected), 4)
+        assert found[other] == (pytest.approx(calm), 2)
+
+    def test_a_window_without_points_has_nobody(self, points: Points, monitor: str) -> None:
+        metric = new_id("key")
+        points.write([Ping(EPOCH, monitor, numbers={metric: 1.0}, texts={"t": "x"})])
+        for func in WINDOW_FUNCTIONS:
+            assert points.window(func, metric, EPOCH + 1, EPOCH + SECOND) == {}
+            assert points.window(func, metric, EPOCH, EPOCH) == {}
+            assert points.window(func, "t", EPOCH, EPOCH + SECOND) == {}
+        assert points.window("rate", metric, EPOCH, EPOCH + SECOND) == {}, "one point is no pace"
+
+    @pytest.mark.parametrize("func", WINDOW_FUNCTIONS)
+    def test_numbers_near_the_largest_float_make_a_finite_number(self, points: Points, monitor: str, func: WindowFunction) -> None:
+        metric = new_id("key")
+        points.write([Ping(EPOCH + n, monitor, numbers={metric: 1.7e308}) for n in range(4)])
+        ((value, count),) = points.window(func, metric, EPOCH, EPOCH + SECOND).values()
+        assert math.isfinite(value) and count == 4
+        assert value == {"count": 4.0, "rate": 0.0, "sum": sys.float_info.max}.get(func, pytest.approx(1.7e308))
+
+    @settings(max_examples=25, deadline=None, suppress_health_check=SHARED)
+    @given(histories=st.lists(st.dictionaries(INSTANTS, st.floats(min_value=-1e6, max_value=1e6), max_size=25), min_size=1, max_size=3))
+    def test_a_window_agrees_with_its_definition(self, points: Points, histories: list[dict[Ns, float]]) -> None:
+        metric = new_id("key")
+        of = {new_id("mon"): history for history in histories}
+        points.write([Ping(at, monitor, numbers={metric: value}) for monitor, history in of.items() for at, value in history.items()])
+        start, end = EPOCH + 5, EPOCH + 50
+        for func in WINDOW_FUNCTIONS:
+            within = {m: [(at, v) for at, v in sorted(history.items()) if start <= at < end] for m, history in of.items()}
+            expected = {m: (_aggregated(func, known), len(known)) for m, known in within.items() if len(known) > (func == "rate")}
+            found = points.window(func, metric, start, end)
+            assert found.keys() == expected.keys()
+            for monitor, (value, count) in expected.items():
+                assert found[monitor] == (pytest.approx(value, rel=1e-9, abs=1e-6), count), func
 
     def test_pages_are_newest_first_and_meet_without_overlap(self, points: Points, monitor: str) -> None:
         pings = [Ping(EPOCH + n, monitor, numbers={"n": float(n)}, texts={"t": str(n)}) for n in range(7)]
@@ -432,7 +501,7 @@ def test_a_file_of_a_newer_version_is_refused_and_left_alone(path: Path) -> None
     connection.execute("PRAGMA user_version = 99")
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(PointsError, match=r"points\.sqlite has schema version 99, this program knows up to 1: .* newer Lastbeat"):
+    with pytest.raises(PointsError, match=r"points\.sqlite has schema version 99, this program knows up to 2: .* newer Lastbeat"):
         EmbeddedPoints(path).write([])
     assert path.read_bytes() == before
 
@@ -665,3 +734,22 @@ def test_a_kill_leaves_all_of_a_batch_or_nothing(path: Path, moment: str, kept: 
     assert [bucket.count for bucket in store.buckets("mon_1", ["a"], 0, 10_000, 10_000)["a"]] == [kept]
     store.close()
     assert (rows(path, "pings"), rows(path, "numbers"), rows(path, "series")) == (kept, kept, 2)
+
+
+def test_a_file_of_the_version_before_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: Path) -> None:
+    points = EmbeddedPoints(tmp_path / "points.db")
+    points.write(pinged("mon_1", 3, load=1.0))
+    points.close()
+    old = sqlite3.connect(tmp_path / "points.db")
+    old.executescript("DROP INDEX series_label; PRAGMA user_version = 1;")
+    old.close()
+    points = EmbeddedPoints(tmp_path / "points.db")
+    assert points.window("sum", "load", EPOCH, EPOCH + YEARS) == {"mon_1": (3.0, 3)}
+    points.close()
+    now = sqlite3.connect(tmp_path / "points.db")
+    assert now.execute("PRAGMA user_version").fetchone() == (connections.VERSION,)
+    (plan,) = [row[3] for row in now.execute("EXPLAIN QUERY PLAN " + aggregate.SQL["mean"], ("load", 0, 1)) if "series " in row[3] + " "][
+        :1
+    ]
+    assert "series_label" in plan, "not every series of every monitor is looked at"
+    now.close()

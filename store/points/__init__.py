@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
+from prometheus_client import Counter
+
 from store.model import Bucket, Ns, Ping, Status, Transition
+from store.rule import WindowFunction
+
+window_queries: Final = Counter("lastbeat_window_queries", "Questions to the time-series store that rules on windows needed.")
 
 # The measurements, named alike in every store.
 PING: Final = "hb_ping"
@@ -56,6 +61,13 @@ class Points(Protocol):
 
         Every asked metric is a key of the answer, with an empty list where there is nothing. The first and the last bucket hold only
         what lies within the bounds. `min <= avg <= max` always, and all three are finite. Raises ValueError for a width below 1.
+        """
+
+    def window(self, func: WindowFunction, metric: str, start: Ns, end: Ns) -> Mapping[str, tuple[float, int]]:
+        """The points of one metric within [start, end) as one finite number for each monitor that has any, and how many points those were.
+
+        One question to the store, whatever the number of monitors. `store.points.aggregate` says what each function means; `rate` needs
+        two points. A sum beyond every float is the largest one.
         """
 
     def pings(self, monitor: str, *, limit: int, offset: int = 0, before: Ns | None = None, since: Ns = 0) -> list[Ping]:

@@ -15,7 +15,7 @@ from typing import Final
 from store.points import Away, PointsError
 
 APPLICATION: Final = 0x4C425054  # "LBPT", so that another program's database is refused instead of written into
-VERSION: Final = 1
+VERSION: Final = 2
 BUSY_SECONDS: Final = 10.0
 WAL_BYTES: Final = 64 * 1024 * 1024  # a log that a backlog made longer is cut back to this
 
@@ -32,6 +32,7 @@ CREATE TABLE series (
     UNIQUE (monitor, measurement, label)
 );
 CREATE INDEX series_oldest ON series (oldest);
+CREATE INDEX series_label ON series (measurement, label);
 CREATE TABLE numbers (series INTEGER NOT NULL, at INTEGER NOT NULL, value REAL NOT NULL, PRIMARY KEY (series, at)) WITHOUT ROWID;
 CREATE TABLE texts (series INTEGER NOT NULL, at INTEGER NOT NULL, value TEXT NOT NULL, PRIMARY KEY (series, at)) WITHOUT ROWID;
 CREATE TABLE pings (
@@ -51,6 +52,11 @@ PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {VERSION};
 COMMIT;
 """
+
+# What brings a file of the version before to the next; a rule on a window looks for one label of all monitors.
+UPGRADES: Final = {
+    1: "BEGIN IMMEDIATE; CREATE INDEX series_label ON series (measurement, label); PRAGMA user_version = 2; COMMIT;",
+}
 
 
 class _File:
@@ -201,3 +207,6 @@ def _ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
     if not tables:
         connection.executescript(SCHEMA)
+    else:
+        for older in range(version, VERSION):
+            connection.executescript(UPGRADES[older])

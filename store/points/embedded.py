@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from store.model import Bucket, Ns, Ping
-from store.points import METRIC, PING, TEXT, Refusal
+from store.points import METRIC, PING, TEXT, Refusal, window_queries
+from store.points.aggregate import SQL, Measured, held
 from store.points.connections import Connections
+from store.rule import WindowFunction
 
 EARLIEST: Final[Ns] = -(2**63)  # the integers SQLite takes, the years 1677 to 2262: a caller may ask for longer
 LATEST: Final[Ns] = 2**63 - 1
@@ -97,6 +99,12 @@ class EmbeddedPoints:
             for label, *bucket in connection.execute(BUCKETS.format(labels=", ".join(f":{name}" for name in labels)), asked):
                 found[label].append(Bucket(*bucket))
         return {metric: found[_encodable(metric)] for metric in metrics}
+
+    def window(self, func: WindowFunction, metric: str, start: Ns, end: Ns) -> Measured:
+        window_queries.inc()
+        asked = {"metric": _encodable(metric), "start": _bounded(start), "end": _bounded(end)}
+        with self._connections.reading() as connection:
+            return {monitor: (held(value), count) for monitor, value, count in connection.execute(SQL[func], asked)}
 
     def pings(self, monitor: str, *, limit: int, offset: int = 0, before: Ns | None = None, since: Ns = 0) -> list[Ping]:
         with self._connections.reading() as connection:

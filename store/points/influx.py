@@ -15,10 +15,12 @@ from typing import Any, Final
 import prometheus_client
 
 from store.model import SECOND, Bucket, Ns, Ping, Transition
-from store.points import METRIC, PING, STATE, TEXT, Away, PointsError, Refusal
+from store.points import METRIC, PING, STATE, TEXT, Away, PointsError, Refusal, window_queries
+from store.points.aggregate import ASKED, INFLUXQL, RATE, SHRUNK, Measured, held
 from store.points.lines import encoded, from_source, label, ping_lines, state_line, text_of
 from store.points.sift import NothingTaken, sift
 from store.points.wire import Answered, Found, Unspeakable, Wire
+from store.rule import WindowFunction
 
 log = logging.getLogger(__name__)
 _expired = prometheus_client.Counter(
@@ -79,6 +81,23 @@ class InfluxPoints:
             key = text_of(found.tags["metric"])
             buckets[key] = [_bucket(row, start, width, scale) for row in found.rows]
         return buckets
+
+    def window(self, func: WindowFunction, metric: str, start: Ns, end: Ns) -> Measured:
+        window_queries.inc()
+        start, end = max(0, start), min(end, LATEST)
+        if start >= end:
+            return {}
+        if func == "rate":
+            rises, pauses = self._wire.ask(RATE.format(start=start, end=end), metric=label(metric))
+            return _rates(rises, pauses)
+        terms = {"function": INFLUXQL[func], "start": start, "end": end, "shrink": f"{_SHRINK:.1f}"}
+        try:
+            (found,) = self._wire.ask(ASKED.format(**terms), metric=label(metric))
+            scale = 1.0
+        except Unspeakable:  # a sum on the way is infinite
+            (found,) = self._wire.ask(SHRUNK.format(**terms), metric=label(metric))
+            scale = _SHRINK
+        return {text_of(one.tags["monitor"]): (held(value * scale), int(count)) for one in found for _, value, count in one.rows}
 
     def pings(self, monitor: str, *, limit: int, offset: int = 0, before: Ns | None = None, since: Ns = 0) -> list[Ping]:
         rows: list[list[Any]] = []
@@ -195,6 +214,15 @@ def _bucket(row: Sequence[Any], start: Ns, width: Ns, scale: float) -> Bucket:
     low, high = least * scale, most * scale
     # Sums are rounded: an average is held between the extremes, where it belongs.
     return Bucket(max(at, start) // width * width, min(max(mean * scale, low), high), low, high, count)
+
+
+def _rates(rises: Sequence[Found], pauses: Sequence[Found]) -> dict[str, tuple[float, int]]:
+    rose = {one.tags["monitor"]: float(rise) for one in rises for _, rise in one.rows}
+    return {
+        text_of(one.tags["monitor"]): (held(rose.get(one.tags["monitor"], 0.0) * SECOND / pause), int(count) + 1)
+        for one in pauses
+        for _, pause, count in one.rows
+    }
 
 
 def _by_instant(found: Sequence[Found], kind: Callable[[Any], Any]) -> dict[Ns, dict[str, Any]]:
