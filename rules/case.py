@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from msgspec.structs import replace
 
 from rules import book, expectation, judge, runs, status, threshold
 from store.instant import iso
 from store.model import SECOND, Beat, Cause, Closure, Gap, Incident, MetricKey, Monitor, Ns, Ping, Transition, new_id, timed
-from store.rule import Health, Rule, RuleType, Standing
+from store.rule import Health, Rule, RuleState, RuleType, Standing
 
 # Why a monitor goes from one status to another.
 Reason = Literal["ping", "started", "missed", "not_started", "failed", "overran", "underran", "not_listening", "paused", "resumed"]
@@ -55,6 +55,16 @@ class Word:
     value: float | str | None = None
 
 
+class Turn(NamedTuple):
+    """A rule went from one state to another at `at` (event time)."""
+
+    at: Ns
+    rule: Rule
+    before: RuleState
+    after: RuleState
+    value: float | str | None
+
+
 @dataclass(slots=True)
 class Case:
     """Apply events in the order of their time, then read what they caused from the lists."""
@@ -69,6 +79,7 @@ class Case:
     closed: list[Closure] = field(default_factory=list)
     words: list[Word] = field(default_factory=list)
     moved: dict[str, Standing] = field(default_factory=dict)
+    turns: list[Turn] = field(default_factory=list)
     durations: dict[Ns, float] = field(default_factory=dict)
     given_up: int = 0  # runs that are timed no more, since too many go on at once
     loaded: Beat = field(init=False)
@@ -286,6 +297,8 @@ class Case:
         elif before.incident_id is not None and after.state == "ok":
             after = replace(after, incident_id=None)
             self._resolve(rule, before, at, reason, value)
+        if after.state != before.state:
+            self.turns.append(Turn(at, rule, before.state, after.state, value))
         self.standings[rule.uid] = self.moved[rule.uid] = after
 
     def _fire(self, rule: Rule, standing: Standing, at: Ns, value: float | str | None) -> None:

@@ -21,7 +21,7 @@ from rules.book import current
 from rules.case import Case
 from store.control import Control, gaps, monitors, projects, settings, standings
 from store.instant import iso
-from store.model import SECOND, Ns
+from store.model import SECOND, Gap, Ns
 from store.points import Points, PointsError
 from store.rule import Rule, WindowFunction
 
@@ -129,15 +129,15 @@ class Windows:
 
     def _judge(self, rules: Sequence[Rule], answers: Mapping[Shape, Measured], at: Ns, now: Ns, *, failing: bool) -> None:
         with self._control.read() as connection:
-            blind = {rule.uid for rule in rules if _was_blind(connection, rule, at)}
-            sighted = [rule for rule in rules if rule.uid not in blind]
-            values = {rule.uid: _values(rule, answers) for rule in sighted} if not failing else {}
+            known = gaps.within(connection, at - max(map(reach, rules)) * SECOND, at)
+            sighted = [rule for rule in rules if not was_blind(rule, known, at)]
+            values = {rule.uid: values_of(rule, answers) for rule in sighted} if not failing else {}
             concerned = _concerned(connection, sighted, values, failing=failing)
         for start in range(0, len(concerned), _CHUNK):
             with self._control.begin() as connection:
                 cases = ledger.load(connection, concerned[start : start + _CHUNK])
                 for case in cases.values():
-                    _apply(case, sighted, values, at, failing=failing)
+                    judge_case(case, sighted, values, at, failing=failing)
                 ledger.save(connection, cases.values(), self._base_url, now)
 
 
@@ -153,7 +153,13 @@ def shapes(rule: Rule) -> list[Shape]:
     return [now] if rule.compare is None else [now, now._replace(ago=rule.compare.to)]
 
 
-def _values(rule: Rule, answers: Mapping[Shape, Measured]) -> dict[str, float]:
+def reach(rule: Rule) -> int:
+    """How many seconds back the rule looks."""
+    assert rule.window is not None
+    return rule.window.over + (0 if rule.compare is None else rule.compare.to)
+
+
+def values_of(rule: Rule, answers: Mapping[Shape, Measured]) -> dict[str, float]:
     """The number that the rule judges each monitor by, of those that have enough points for one."""
     assert rule.window is not None
     present, *baseline = (answers[shape] for shape in shapes(rule))
@@ -172,14 +178,14 @@ def _values(rule: Rule, answers: Mapping[Shape, Measured]) -> dict[str, float]:
     return found
 
 
-def _was_blind(connection: Connection, rule: Rule, at: Ns) -> bool:
+def was_blind(rule: Rule, gaps: Iterable[Gap], at: Ns) -> bool:
     """Whether we were not listening for a part of what the rule would judge by: then fewer points came than were sent."""
     assert rule.window is not None
     if rule.window.func not in _COUNTING and rule.on_no_data == "keep":
         return False
+    over = rule.window.over * SECOND
     ends = [at] if rule.compare is None else [at, at - rule.compare.to * SECOND]
-    touched = [gap for end in ends for gap in gaps.within(connection, end - rule.window.over * SECOND, end)]
-    return any(gap.end - gap.start >= _BLIND for gap in touched)
+    return any(gap.end - gap.start >= _BLIND and gap.end > end - over and gap.start < end for gap in gaps for end in ends)
 
 
 def _concerned(connection: Connection, rules: Sequence[Rule], values: Mapping[str, Mapping[str, float]], *, failing: bool) -> list[str]:
@@ -192,7 +198,8 @@ def _concerned(connection: Connection, rules: Sequence[Rule], values: Mapping[st
     return sorted(found)
 
 
-def _apply(case: Case, rules: Iterable[Rule], values: Mapping[str, Mapping[str, float]], at: Ns, *, failing: bool) -> None:
+def judge_case(case: Case, rules: Iterable[Rule], values: Mapping[str, Mapping[str, float]], at: Ns, *, failing: bool) -> None:
+    """Judge one monitor by those of the rules that watch it; `values`: of each rule, by monitor."""
     if case.beat.status == "paused":
         return
     watching = {rule.uid for rule in case.rules}
