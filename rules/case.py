@@ -103,12 +103,20 @@ class Case:
 
     def until(self, instant: Ns) -> None:
         """All that time alone decides before the instant: deadlines, and rules that have lasted for long enough."""
-        while (due := self._next_due()) is not None and due < instant:
+        while (due := self.next_due()) is not None and due < instant:
             if due == status.due(self.beat):
                 self.miss()
             for rule in self.rules:
                 if self._standing(rule).due_at == due:
                     self._pass(rule, due)
+
+    def next_due(self) -> Ns | None:
+        """When time alone decides something next."""
+        due = status.due(self.beat)
+        for standing in self.standings.values():
+            if standing.due_at is not None and (due is None or standing.due_at < due):
+                due = standing.due_at
+        return due
 
     def miss(self) -> None:
         """Its deadline, or that of a run, has passed."""
@@ -329,13 +337,6 @@ class Case:
     def _waiting(self) -> list[Rule]:
         """The heartbeat rules that have an expectation of their own."""
         return [rule for rule in self.rules if rule.type == "heartbeat" and not book.is_plain(rule)]
-
-    def _next_due(self) -> Ns | None:
-        due = status.due(self.beat)
-        for standing in self.standings.values():
-            if standing.due_at is not None and (due is None or standing.due_at < due):
-                due = standing.due_at
-        return due
 
 
 def _iso(at: Ns | None) -> str | None:

@@ -32,7 +32,7 @@ _missed = Counter("lastbeat_rule_evaluations_missed", "Intervals that were left 
 _seconds = Gauge("lastbeat_rule_evaluation_seconds", "How long the newest evaluation of all windows took.", multiprocess_mode="mostrecent")
 
 _CHUNK: Final = 500
-_PATIENCE: Final = 3  # evaluations in a row that fail before people are told
+PATIENCE: Final = 3  # evaluations in a row that fail before people are told
 _BLIND: Final[Ns] = 10 * SECOND  # a gap of ours that is shorter leaves a window as good as whole
 _LATE: Final[Ns] = 60 * SECOND  # how far the store may be behind before anybody speaks of it
 _FAILING: Final = "rules_datasource_failing"  # the setting that says since when
@@ -81,7 +81,7 @@ class Windows:
 
     def _group(self, rules: Sequence[Rule], every: Ns, horizon: Ns, now: Ns) -> None:
         slot, before = horizon // every * every, self._done.get(every)
-        if now - horizon > _PATIENCE * every + _LATE:
+        if now - horizon > PATIENCE * every + _LATE:
             self._despair(rules, now // every * every, "the time-series store is behind", now)
         if before is not None and slot <= before:
             return
@@ -96,7 +96,7 @@ class Windows:
             _failures.inc(len(rules))
             self._failed += 1
             log.warning("the rules on windows cannot be evaluated: %s", error)
-            if self._failed >= _PATIENCE:
+            if self._failed >= PATIENCE:
                 self._despair(rules, slot, str(error), now)
             return
         self._failed = 0

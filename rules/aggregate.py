@@ -1,0 +1,36 @@
+"""One number from the points of a window, for points in memory: what `store.points.aggregate` asks the stores for. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from store.model import SECOND, Ns
+from store.points.aggregate import held
+from store.rule import WindowFunction
+
+Point = tuple[Ns, float]
+
+
+def aggregated(func: WindowFunction, points: Sequence[Point]) -> float | None:
+    """The number; None where there are too few points for one. `points` in the order of their times."""
+    if not points or (func == "rate" and len(points) < 2):
+        return None
+    values = [value for _, value in points]
+    match func:
+        case "count":
+            return float(len(values))
+        case "min":
+            return min(values)
+        case "max":
+            return max(values)
+        case "p95":
+            return sorted(values)[max(1, math.floor(len(values) * 0.95 + 0.5)) - 1]
+        case "rate":
+            rises = sum(max(0.0, after - before) for before, after in pairwise(values))
+            return held(rises * SECOND / (points[-1][0] - points[0][0]))
+        case "sum":
+            return held(sum(values))
+        case "mean":
+            return min(max(held(sum(values)) / len(values), min(values)), max(values))

@@ -1,0 +1,155 @@
+"""The rules on a virtual clock, in memory and without stores: for tests of rules, and for asking what they would have said in the past.
+
+Every judgement is that of `rules.case`, and of `rules.windows`; here is only the order of things. Time jumps from event to event, to what
+is due in between, and to the intervals of windows while there are rules on windows: a quiet week costs as much as a quiet minute.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
+
+import msgspec
+
+from rules.aggregate import Point, aggregated
+from rules.book import Book
+from rules.case import Case, Turn, Word
+from rules.windows import PATIENCE, Shape, judge_case, reach, shapes, values_of, was_blind
+from store.control.monitors import Watched
+from store.model import SECOND, Gap, Monitor, Ns, Ping, Transition
+from store.rule import Rule
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What people would have been told at `at`, about a monitor."""
+
+    at: Ns
+    monitor: Monitor
+    word: Word
+
+
+class Rehearsal:
+    """Monitors and rules, and what becomes of them. Events must come in the order of their times.
+
+    `extra`: rules of single monitors besides those of the book, such as metric alerts, by monitor id.
+    """
+
+    def __init__(self, watched: Iterable[Watched], book: Book, start: Ns, extra: Mapping[str, Sequence[Rule]] | None = None) -> None:
+        self.cases = {
+            one.monitor.id: Case(one.monitor, one.beat, [*book.of(one.monitor), *(extra or {}).get(one.monitor.id, ())]) for one in watched
+        }
+        self.transitions: list[Transition] = []
+        self.turns: list[tuple[Monitor, Turn]] = []
+        self.said: list[Said] = []
+        self.now = start
+        self.store_is_away = False
+        self.steps = 0  # how often time stopped between events
+        rules = {rule.uid: rule for case in self.cases.values() for rule in case.rules if rule.window is not None}
+        self._windows = list(rules.values())
+        self._evaluated = {every: start // every * every for every in {rule.every * SECOND for rule in self._windows}}
+        self._points: dict[str, dict[str, list[Point]]] = {rule.metric: {} for rule in self._windows if rule.metric is not None}
+        self._gaps: list[Gap] = []
+        self._failed = 0
+        self._due: list[tuple[Ns, str]] = []
+
+    def ping(self, ping: Ping) -> None:
+        """A ping came. One of a monitor that is not here is left out."""
+        case = self.cases.get(ping.monitor)
+        if case is None:
+            return
+        self.until(ping.at)
+        for metric in ping.numbers.keys() & self._points.keys():
+            self._points[metric].setdefault(ping.monitor, []).append((ping.at, ping.numbers[metric]))
+        case.ping(ping)
+        self._note(case)
+
+    def gap(self, gap: Gap) -> None:
+        """We were not listening."""
+        self._gaps.append(gap)
+        # What was due within it is judged by the gap, which is only known at its end.
+        self.until(gap.start)
+        for case in self.cases.values():
+            case.gap(gap)
+            self._note(case)
+        self.now = max(self.now, gap.at)
+        for every in self._evaluated:  # the intervals within are not made up for
+            self._evaluate(every, gap.at // every * every)
+
+    def do(self, monitor_id: str, deed: Callable[[Case], None], at: Ns) -> None:
+        """Somebody does something to the monitor, such as pausing it."""
+        self.until(at)
+        deed(self.cases[monitor_id])
+        self._note(self.cases[monitor_id])
+
+    def until(self, instant: Ns) -> None:
+        """All that time alone decides before the instant, in the order of its times."""
+        while True:
+            due = self._due[0][0] if self._due else instant
+            every, slot = self._next_slot(instant)
+            if min(due, slot) >= instant:
+                break
+            self.now = min(due, slot)
+            self.steps += 1
+            if slot <= due:
+                self._evaluate(every, slot)
+                continue
+            case = self.cases[heapq.heappop(self._due)[1]]
+            if case.next_due() == due:  # else it was put off since
+                case.until(due + 1)
+                self._note(case)
+        self.now = max(self.now, instant)
+
+    def _next_slot(self, instant: Ns) -> tuple[Ns, Ns]:
+        """The interval of windows that ends next, and when; at the instant where none ends before."""
+        slots = ((every, before + every) for every, before in self._evaluated.items())
+        return min(slots, key=itemgetter(1), default=(0, instant))
+
+    def _evaluate(self, every: Ns, at: Ns) -> None:
+        if at <= self._evaluated[every]:
+            return
+        self._evaluated[every] = at
+        rules = [rule for rule in self._windows if rule.every * SECOND == every]
+        if self.store_is_away:
+            self._failed += 1
+            if self._failed == PATIENCE:
+                self._judge([rule for rule in rules if rule.on_error != "keep"], {}, at, failing=True)
+            return
+        self._failed = 0
+        sighted = [rule for rule in rules if not was_blind(rule, self._gaps, at)]
+        answers = {shape: self._ask(shape, at) for rule in sighted for shape in shapes(rule)}
+        self._judge(sighted, {rule.uid: values_of(rule, answers) for rule in sighted}, at, failing=False)
+
+    def _judge(self, rules: Sequence[Rule], values: Mapping[str, Mapping[str, float]], at: Ns, *, failing: bool) -> None:
+        for case in self.cases.values():
+            judge_case(case, rules, values, at, failing=failing)
+            self._note(case)
+
+    def _ask(self, shape: Shape, at: Ns) -> dict[str, tuple[float, int]]:
+        end = at - shape.ago * SECOND
+        found = {}
+        for monitor, points in self._points[shape.metric].items():
+            within = points[bisect_left(points, end - shape.over * SECOND, key=itemgetter(0)) : bisect_left(points, end, key=itemgetter(0))]
+            value = aggregated(shape.func, within)
+            if value is not None:
+                found[monitor] = (value, len(within))
+        return found
+
+    def _note(self, case: Case) -> None:
+        """Take what the case has caused, and when it wants to be looked at again."""
+        self.transitions += case.transitions
+        self.turns += [(case.monitor, turn) for turn in case.turns]
+        self.said += [Said(word.at, case.monitor, word) for word in case.words]
+        for caused in (case.transitions, case.turns, case.words, case.opened, case.closed):
+            caused.clear()
+        for kept in (case.moved, case.durations, case.keys):
+            kept.clear()
+        due = case.next_due()
+        if due is not None:
+            heapq.heappush(self._due, (due, case.monitor.id))
+
+
+def reaches(rules: Iterable[Rule]) -> int:
+    """How many seconds of points before the beginning the rules need to see."""
+    return max((reach(rule) for rule in rules if rule.window is not None), default=0)
