@@ -42,6 +42,7 @@ _HARMLESS: Final = (
 )
 
 
+@lru_cache(maxsize=2_000)
 def check(text: str) -> str | None:
     """Why `text` cannot be an annotation, as a sentence; None if it can."""
     if "{" not in text:
