@@ -12,7 +12,7 @@ from prometheus_client import Counter, Gauge
 from rules import ledger
 from rules.case import Case
 from rules.storm import Recent
-from store.control import Control, gaps, offsets, progress, verdicts
+from store.control import Control, gaps, offsets, progress, standings, verdicts
 from store.inbox import Inbox, Intake
 from store.model import SECOND, Gap, Ns, Ping, Record
 
@@ -69,7 +69,8 @@ class Settle:
     def _settle_gap(self, gap: Gap, intake: Intake, now: Ns) -> None:
         """Judge everybody whom the gap may concern, a bounded number at a time; a crash goes on behind the last who was done."""
         with self._control.read() as connection:
-            concerned = verdicts.touched_by(connection, gap, behind=progress.of(connection, gap))
+            behind = progress.of(connection, gap)
+            concerned = sorted({*verdicts.touched_by(connection, gap, behind), *standings.touched_by(connection, gap, behind)})
         for start in range(0, len(concerned), _BATCH):
             chunk = concerned[start : start + _BATCH]
             with self._control.begin() as connection:

@@ -195,6 +195,20 @@ def test_a_gap_of_ours_puts_off_what_a_rule_expects(world: World) -> None:
     assert world.events() == ["monitor_down"]
 
 
+def test_a_gap_of_ours_puts_off_what_a_rule_expects_of_a_monitor_that_is_down_by_itself(world: World) -> None:
+    world.channel()
+    job = world.monitor(interval=60, grace=30)
+    world.follow(heartbeat(grace=200))
+    pinged(world, job, 0)
+    world.run(92)
+    assert (world.beat(job).status, world.events()) == ("down", [])
+    world.gap(93, 95)
+    world.run(354)
+    assert world.events() == []
+    world.run(356)
+    assert world.events() == ["monitor_down"]
+
+
 def test_a_rule_may_fire_whatever_our_own_outage_swallowed(world: World) -> None:
     world.channel()
     job = world.monitor(interval=60, grace=30)

@@ -47,14 +47,14 @@ RULES = [
     ),
 ]
 
-PAUSES = some.integers(1, 300)
+PAUSES = some.integers(1, 150)
 KINDS = some.sampled_from(["success", "success", "success", "fail", "log"])
 EVENTS = some.lists(
     some.one_of(
         some.tuples(some.just("ping"), PAUSES, KINDS, some.one_of(some.none(), some.integers(0, 100))),
-        some.tuples(some.just("gap"), PAUSES, some.integers(2, 400), some.none()),
+        some.tuples(some.just("gap"), PAUSES, some.integers(2, 300), some.none()),
     ),
-    max_size=12,
+    max_size=10,
 )
 
 
@@ -131,7 +131,7 @@ def _job(project: str, schedule: Schedule) -> Monitor:
     return Monitor("mon_1", project, "job", None, (), schedule, "token", START, START)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(events=EVENTS, rules=some.lists(some.sampled_from(RULES), unique_by=lambda rule: rule.uid, max_size=4))
 def test_the_engine_and_the_rehearsal_say_the_same(events: list[Any], rules: list[Rule]) -> None:
     schedule = Schedule(interval=60, grace=30)

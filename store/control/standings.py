@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from store.control.tables import monitors, standings
-from store.model import Ns
+from store.model import SECOND, Gap, Ns
 from store.rule import Standing
 
 _FIELDS = Standing.__struct_fields__
@@ -61,6 +61,18 @@ def due(connection: Connection, watermark: Ns, limit: int) -> list[str]:
     """Monitors with a rule that time alone moves before the watermark, the longest due first."""
     query = select(standings.c.monitor_id, standings.c.due_at).where(standings.c.due_at < watermark)
     return list(dict.fromkeys(connection.execute(query.order_by(standings.c.due_at).limit(limit)).scalars()))
+
+
+def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
+    """Monitors of which a rule waits for a ping that the gap may have swallowed, and some more; see `verdicts.touched_by`."""
+    if gap.reason == "stall":
+        touched = standings.c.due_at.between(gap.start, gap.end + SECOND)
+    else:
+        touched = (standings.c.due_at >= gap.start) & (standings.c.expected_at <= gap.end + 300 * SECOND)
+    query = (
+        select(standings.c.monitor_id).join(monitors).where(touched, standings.c.expected_at.is_not(None), monitors.c.deleted_at.is_(None))
+    )
+    return list(connection.execute(query.where(standings.c.monitor_id > behind).distinct().order_by(standings.c.monitor_id)).scalars())
 
 
 def is_blank(standing: Standing) -> bool:
