@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from influx import DATABASE, Influx
 
-from store.model import KINDS, SECOND, Bucket, Ns, Ping, new_id
+from store.model import KINDS, SECOND, Bucket, Kind, Ns, Ping, new_id
 from store.points import Away, Points, PointsError, aggregate, connections, embedded
 from store.points.embedded import EmbeddedPoints
 from store.points.influx import FIRST_WINDOW, InfluxPoints
@@ -199,6 +199,22 @@ class PointsContract:
         assert points.count_pings(monitor, since=pings[3].at) == 2
         assert points.count_pings(monitor, before=pings[3].at, since=pings[3].at) == 0
         assert points.count_pings(monitor, since=-(10**30)) == 5
+
+    def test_arrivals_are_the_newest_successes_the_oldest_first(self, points: Points, monitor: str) -> None:
+        kinds: list[Kind] = ["success", "fail", "success", "start", "success", "log", "success"]
+        points.write([Ping(EPOCH + n * SECOND, monitor, kind=kind, numbers={"n": 1.0}, log="x" * 2_000) for n, kind in enumerate(kinds)])
+        points.write(pinged(f"{monitor}0", 7))
+        assert points.arrivals(monitor, EPOCH, NOW, 10) == [EPOCH + n * SECOND for n in (0, 2, 4, 6)]
+        assert points.arrivals(monitor, EPOCH, NOW, 2) == [EPOCH + 4 * SECOND, EPOCH + 6 * SECOND]
+        assert points.arrivals(monitor, EPOCH + 2 * SECOND, EPOCH + 6 * SECOND, 10) == [EPOCH + 2 * SECOND, EPOCH + 4 * SECOND]
+        assert points.arrivals(monitor, EPOCH + SECOND, EPOCH + SECOND, 10) == points.arrivals("mon_unknown", 0, NOW, 10) == []
+        assert len(points.arrivals(monitor, -(10**30), 10**30, 10**30)) == 4
+
+    def test_arrivals_reach_back_over_a_year(self, points: Points, monitor: str) -> None:
+        days = [Ping(EPOCH + n * 30 * 86_400 * SECOND, monitor) for n in range(12)]
+        points.write(days)
+        assert points.arrivals(monitor, EPOCH, NOW, 100) == [ping.at for ping in days]
+        assert points.arrivals(monitor, EPOCH, NOW, 3) == [ping.at for ping in days[-3:]]
 
     def test_pages_reach_back_over_years(self, points: Points, monitor: str) -> None:
         pings = [Ping(EPOCH + n * n * 86_400 * SECOND, monitor) for n in range(30)]
@@ -674,6 +690,7 @@ def plan(path: Path, statement: str) -> list[str]:
         embedded.FIND,
         embedded.BUCKETS.format(labels=":a, :b"),
         embedded.PAGE,
+        embedded.ARRIVALS,
         embedded.COUNT,
         embedded.NUMBERS,
         embedded.TEXTS,
@@ -697,6 +714,7 @@ def test_no_query_scans_a_table_or_sorts_one(path: Path, statement: str) -> None
         (embedded.BUCKETS.format(labels=":a, :b"), "(monitor=? AND measurement=? AND label=?)"),
         (embedded.NUMBERS, "numbers USING PRIMARY KEY (series=? AND at>? AND at<?)"),
         (embedded.TEXTS, "texts USING PRIMARY KEY (series=? AND at>? AND at<?)"),
+        (embedded.ARRIVALS, "pings USING PRIMARY KEY (series=? AND at>? AND at<?)"),
         (embedded.PAGE, "pings USING PRIMARY KEY (series=? AND at>? AND at<?)"),
         (embedded.TRIM.format(table="pings"), "pings USING PRIMARY KEY (series=? AND at<?)"),
     ],

@@ -76,6 +76,9 @@ class Points(Protocol):
         A store may have to look for them as far back as `since`: give the monitor's creation.
         """
 
+    def arrivals(self, monitor: str, start: Ns, end: Ns, limit: int) -> list[Ns]:
+        """When successful pings came within [start, end): the newest `limit` of them, the oldest of these first."""
+
     def count_pings(self, monitor: str, *, before: Ns | None = None, since: Ns = 0) -> int:
         """How many pings `pings` could return in all."""
 

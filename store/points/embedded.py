@@ -47,6 +47,11 @@ FROM series JOIN pings ON pings.series = series.id
 WHERE monitor = ? AND measurement = 'hb_ping' AND label = '' AND at < ? AND at >= ?
 ORDER BY at DESC LIMIT ? OFFSET ?
 """
+ARRIVALS: Final = """
+SELECT at FROM series JOIN pings ON pings.series = series.id
+WHERE monitor = ? AND measurement = 'hb_ping' AND label = '' AND at >= ? AND at < ? AND kind = 'success'
+ORDER BY at DESC LIMIT ?
+"""
 COUNT: Final = """
 SELECT count(*) FROM series JOIN pings ON pings.series = series.id
 WHERE monitor = ? AND measurement = 'hb_ping' AND label = '' AND at < ? AND at >= ?
@@ -114,6 +119,11 @@ class EmbeddedPoints:
             span = (monitor, page[-1][0], page[0][0])
             numbers, texts = _by_instant(connection.execute(NUMBERS, span)), _by_instant(connection.execute(TEXTS, span))
         return [Ping(at, monitor, kind, numbers.get(at, {}), texts.get(at, {}), *rest) for at, kind, *rest in page]
+
+    def arrivals(self, monitor: str, start: Ns, end: Ns, limit: int) -> list[Ns]:
+        with self._connections.reading() as connection:
+            found = connection.execute(ARRIVALS, (monitor, _bounded(start), _bounded(end), _bounded(limit))).fetchall()
+        return [at for (at,) in reversed(found)]
 
     def count_pings(self, monitor: str, *, before: Ns | None = None, since: Ns = 0) -> int:
         with self._connections.reading() as connection:

@@ -43,6 +43,7 @@ _SHRUNK = f'(SELECT "value" / {_SHRINK:.1f} AS "value" FROM {_METRICS} GROUP BY 
 _BUCKETS = 'SELECT mean("value"), min("value"), max("value"), count("value") FROM {source} GROUP BY "metric"{by_time} fill(none)'
 _PAGE = f"""SELECT "kind", "n", "log", "problem", "duration", "exit", "rid", "source" FROM "{PING}"
     WHERE {_DURING} ORDER BY time DESC LIMIT {{limit}} OFFSET {{offset}}"""
+_ARRIVALS = f"""SELECT "n" FROM "{PING}" WHERE {_DURING} AND "kind" = 'success' ORDER BY time DESC LIMIT {{limit}}"""
 _COUNT = f'SELECT count("n") FROM "{PING}" WHERE {_DURING}'
 _VALUES = f"""SELECT "value" FROM "{METRIC}" WHERE {_DURING} GROUP BY "metric";
     SELECT "text" FROM "{TEXT}" WHERE {_DURING} GROUP BY "metric\""""
@@ -112,6 +113,15 @@ class InfluxPoints:
             if len(rows) >= limit:
                 break
         return self._joined(monitor, rows)
+
+    def arrivals(self, monitor: str, start: Ns, end: Ns, limit: int) -> list[Ns]:
+        newest: list[Ns] = []
+        for begin, until in self._windows(end, start):
+            asked = _ARRIVALS.format(start=begin, end=until, limit=min(limit - len(newest), LATEST))
+            newest += [row[0] for found in self._wire.ask(asked, monitor=label(monitor))[0] for row in found.rows]
+            if len(newest) >= limit:
+                break
+        return newest[::-1]
 
     def count_pings(self, monitor: str, *, before: Ns | None = None, since: Ns = 0) -> int:
         return self._counted(monitor, max(0, since), LATEST if before is None else min(before, LATEST))
