@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,12 +10,12 @@ from sqlalchemy import Connection
 
 from rules import annotation, book
 from rules.case import Case, Word
+from rules.hearers import Hearers
 from store.control import alerts, channels, durations, metric_keys, monitors, outbox, standings, verdicts
 from store.instant import iso
 from store.model import Gap, Monitor, Notice, Ns, new_id
 from store.rule import Rule
 
-log = logging.getLogger(__name__)
 _given_up = Counter("lastbeat_runs_given_up", "Runs that are timed no more, because too many of their monitor go on at once.")
 
 _TOGETHER = 500  # monitors asked for in one query
@@ -124,7 +123,7 @@ def _notices(
     connection: Connection, cases: list[Case], base_url: str, now: Ns, which: Callable[[Word], bool] = lambda _: True
 ) -> list[Notice]:
     """One notice for each word and each channel that is to hear it. Who heard of an incident is told of its end."""
-    hearers = _Hearers(connection, cases)
+    hearers = _hearers(connection, cases)
     notices: list[Notice] = []
     for case in cases:
         for word in filter(which, case.words):
@@ -145,38 +144,14 @@ def annotated(word: Word, monitor: Monitor) -> dict[str, Any]:
     return {"alert": rule.name, "labels": rule.labels, "annotations": annotation.render(rule.annotations, labels, word.value)}
 
 
-class _Hearers:
-    """Whom each word is for: the channels that its rule names, else those of its monitor; one that several rules name hears it once."""
-
-    def __init__(self, connection: Connection, cases: list[Case]) -> None:
-        projects = {case.monitor.id: case.monitor.project_id for case in cases}
-        words = [word for case in cases for word in case.words]
-        self._notified = channels.notified(connection, projects)
-        begun = outbox.told(connection, [word.incident_id for word in words if not word.opens])
-        self._told = {i: {channel: _known_as(heard) for channel, heard in by_channel.items()} for i, by_channel in begun.items()}
-        named = any(word.rule is not None and word.rule.channels for word in words)
-        self._named = channels.named(connection, sorted(set(projects.values()))) if named else {}
-
-    def of(self, word: Word, monitor: Monitor) -> dict[str, dict[str, Any]]:
-        """The channels; each with what it knows the alert by, where the word is of its end."""
-        told = self._told.setdefault(word.incident_id, {})
-        if not word.opens:
-            return told
-        new: dict[str, dict[str, Any]] = {channel: {} for channel in self._meant(word.rule, monitor) if channel not in told}
-        known_as = {} if word.rule is None or not word.rule.name else {"alert": word.rule.name, "labels": word.rule.labels}
-        told |= dict.fromkeys(new, known_as)
-        return new
-
-    def _meant(self, rule: Rule | None, monitor: Monitor) -> list[str]:
-        if rule is None or rule.channels is None:
-            return self._notified[monitor.id]
-        known = self._named.get(monitor.project_id, {})
-        found = list(dict.fromkeys(known[name] for name in rule.channels if name in known))
-        if rule.channels and not found:
-            # A message too many, rather than an alarm that nobody hears.
-            log.warning("no channel of the project is called %s, which the rule %r names", " or ".join(rule.channels), rule.name)
-            return self._notified[monitor.id]
-        return found
+def _hearers(connection: Connection, cases: list[Case]) -> Hearers:
+    projects = {case.monitor.id: case.monitor.project_id for case in cases}
+    words = [word for case in cases for word in case.words]
+    begun = outbox.told(connection, [word.incident_id for word in words if not word.opens])
+    told = {i: {channel: _known_as(heard) for channel, heard in by_channel.items()} for i, by_channel in begun.items()}
+    named = any(word.rule is not None and word.rule.channels for word in words)
+    known = channels.named(connection, sorted(set(projects.values()))) if named else {}
+    return Hearers(channels.notified(connection, projects), known, told)
 
 
 def _known_as(begun: Mapping[str, Any]) -> dict[str, Any]:
