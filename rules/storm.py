@@ -7,6 +7,7 @@ meanwhile was never told of; what stays silent is told in one message for each c
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -116,7 +117,8 @@ class Guard:
         silent, heard = before + due, self._heard.within(watermark)
         if silent < LEAST or heard >= owed:
             return False
-        if not suspect(silent, before + verdicts.count_waiting(connection), owed, heard):
+        enough = math.ceil(silent * SHARE)  # of more of them, those who are silent are too few
+        if not suspect(silent, before + verdicts.count_waiting(connection, enough + 1), owed, heard):
             return False
         log.warning("%d monitors fell silent within a minute, while hardly a ping arrives: their alarms are held", silent)
         _storms.inc()

@@ -74,10 +74,12 @@ monitors = Table(
     # Rises with every change of any monitor: workers ask for what is newer than what they have seen.
     Column("version", BigInteger, nullable=False, index=True),
     # A deleted monitor stays until every worker has seen it go and its points are forgotten.
-    Column("deleted_at", BigInteger, index=True),
+    Column("deleted_at", BigInteger),
     Index("ix_monitors_project_id_name", "project_id", "name"),
     Index("ix_monitors_project_id_slug", "project_id", "slug"),
 )
+# Of the deleted ones alone: SQLite would think that it finds a few monitors by it for which this is NULL, and read all of them.
+Index("ix_monitors_deleted_at", monitors.c.deleted_at, sqlite_where=monitors.c.deleted_at.is_not(None))
 
 beats = Table(
     "beats",
@@ -95,9 +97,8 @@ beats = Table(
     # A few runs of this monitor alone, read and written with it: a table of their own would cost settle a query for every batch.
     Column("runs", JSON(none_as_null=True)),
 )
-# What is due and what a gap touches are found without looking at the monitors that wait in peace.
+# What is due is found without looking at the monitors that wait in peace.
 Index("ix_beats_deadline", beats.c.deadline, sqlite_where=beats.c.deadline.is_not(None))
-Index("ix_beats_expected_at", beats.c.expected_at, sqlite_where=beats.c.deadline.is_not(None))
 Index("ix_beats_run_due", beats.c.run_due, sqlite_where=beats.c.run_due.is_not(None))
 
 # How long the run took that a ping ended, by the ping's stamp: known when it is settled, gone when it is shipped.

@@ -48,9 +48,10 @@ def count_overdue(connection: Connection, watermark: Ns) -> int:
     return connection.execute(select(func.count()).where(beats.c.deadline < watermark)).scalar_one()
 
 
-def count_waiting(connection: Connection) -> int:
-    """From how many monitors a ping is expected."""
-    return connection.execute(select(func.count()).where(beats.c.deadline.is_not(None))).scalar_one()
+def count_waiting(connection: Connection, at_most: int) -> int:
+    """From how many monitors a ping is expected, counted no further than `at_most`."""
+    waiting = select(beats.c.monitor_id).where(beats.c.deadline.is_not(None)).limit(at_most)
+    return connection.execute(select(func.count()).select_from(waiting.subquery())).scalar_one()
 
 
 def waiting_by_project(connection: Connection) -> dict[str, int]:

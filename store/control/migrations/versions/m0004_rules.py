@@ -53,6 +53,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("at", name=op.f("pk_gaps")),
     )
     op.create_index("ix_gaps_end", "gaps", ["end"])
+    op.drop_index("ix_monitors_deleted_at", "monitors")
+    op.create_index("ix_monitors_deleted_at", "monitors", ["deleted_at"], sqlite_where=sa.text("deleted_at IS NOT NULL"))
+    op.drop_index("ix_beats_expected_at", "beats")
     op.add_column("monitors", sa.Column("min_run", sa.Integer(), nullable=True))
     op.add_column("monitors", sa.Column("start_by", sa.Integer(), nullable=True))
     op.add_column("beats", sa.Column("rearms", sa.Integer(), server_default="0", nullable=False))
