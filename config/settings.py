@@ -19,6 +19,7 @@ import yaml
 from config import plans
 from store.model import Plan
 
+SHIPPED_RULES = Path(__file__).with_name("rules.yml")
 CONFIG_VARIABLE = "LASTBEAT_CONFIG"
 _UNITS = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
@@ -44,9 +45,11 @@ class Settings:
     influxdb_org: str
     influxdb_bucket: str
     rules_interval: float
+    storm_hold: float
     retention_days: int
     journal_max_bytes: int
     dashboards_dir: Path | None
+    rules_dir: Path
     plans: dict[str, Plan]
 
 
@@ -87,6 +90,7 @@ def load(flags: Mapping[str, str | None], environ: Mapping[str, str]) -> Setting
     if values["database_url"] is None:
         values["database_url"] = "sqlite:///" + quote(str(values["data_dir"] / "control.db"))
     values["plans"] = plans.shipped() | (values["plans"] or {})
+    values["rules_dir"] = values["rules_dir"] or SHIPPED_RULES
     return Settings(**values)
 
 
@@ -278,6 +282,16 @@ def _plans(text: str) -> dict[str, Plan]:
         raise ValueError(f"the path of a YAML file of plans ({error})") from None
 
 
+def _rules(text: str) -> Path:
+    try:
+        path = Path(text).expanduser().absolute()
+        if path.exists():
+            return path
+    except (RuntimeError, ValueError, OSError):  # no home directory to put for ~; no name that a file can have
+        pass
+    raise ValueError("the path of a directory of YAML files, or of one file, that exists")
+
+
 def _database_url(text: str) -> str:
     if not re.fullmatch(r"sqlite:///[^?:]+", text):
         raise ValueError("sqlite:///PATH, the only kind of control store so far")
@@ -308,8 +322,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("influxdb_org", "lastbeat", _organization, "Organization, which only InfluxDB 2 asks for."),
     Setting("influxdb_bucket", "lastbeat", _bucket, "Bucket, or database in InfluxDB 1 and 3; its retention is how long points are kept."),
     Setting("rules_interval", "1", _seconds(0.1, 10), "Seconds between two evaluations of the rules."),
+    Setting(
+        "storm_hold", "120", _seconds(0, 3_600), "Seconds that alarms are held when most jobs fall silent at once; `0`: they never are."
+    ),
     Setting("retention_days", "90", _whole(1, 36_500), "Days that outages are kept, and pings and metrics in the embedded store."),
     Setting("journal_max_bytes", "1GiB", _bytes, "Size of each worker's journal past which its pings get 503; takes KiB, MiB and GiB."),
     Setting("dashboards_dir", None, _directory, "Directory that generated Grafana dashboards are kept in; else none are."),
+    Setting("rules_dir", None, _rules, "Directory of YAML files with alert rules, or one such file; else the rules that are shipped."),
     Setting("plans", None, _plans, "YAML file with more plans for projects, or with other numbers for those there are; see below."),
 )

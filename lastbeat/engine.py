@@ -17,12 +17,16 @@ from lastbeat.vitals import Vitals
 from rules.channels import senders
 from rules.outbox import Outbox
 from rules.overdue import Overdue
+from rules.reload import Reload
+from rules.rule_files import read
 from rules.settle import Settle
+from rules.storm import Guard
+from rules.windows import Windows
 from store.deadletter import DeadLetters
 from store.inbox import Inbox
 from store.lock import FileLock
 from store.mark import Mark, read_mark
-from store.model import Ns
+from store.model import SECOND, Ns
 from store.points.embedded import EmbeddedPoints
 from store.retention import Retention
 from store.ship import Ship, ShipStates
@@ -36,20 +40,23 @@ _LOCK_SECONDS = 10  # a predecessor that lost its parent needs a moment to finis
 
 def run(settings: Settings) -> None:
     """Work until SIGTERM or until the parent is gone."""
-    stop = _stop_event()
     places = Places(settings.data_dir)
     lock = FileLock(places.lock("engine"), patience=_LOCK_SECONDS)
     control = open_control(settings)
     points = open_points(settings)
     clock = Clock(after=read_mark(places.rules_mark) or 0)
+    reload = Reload(control, settings.rules_dir, lambda place: read(place).rules, settings.base_url)
+    stop = _stop_event(reload.hurry)
     inbox = Inbox(places.journals)
     settle = Settle(control, inbox, settings.base_url)
-    overdue = Overdue(control, lambda: settle.watermark, settings.base_url)
+    guard = Guard(control, settle.heard, round(settings.storm_hold * SECOND), settings.base_url)
+    overdue = Overdue(control, lambda: settle.watermark, settings.base_url, guard)
     mark = Mark(places.rules_mark)
     senders_pool = ThreadPoolExecutor(_SENDERS, thread_name_prefix="send")
     outbox = Outbox(control, senders, senders_pool, clock())
     dead = DeadLetters(places.dead_letters)
-    ship = Ship(control, Inbox(places.journals), points, dead)
+    ship = Ship(control, Inbox(places.journals), points, dead, lambda: settle.watermark)
+    windows = Windows(control, points, lambda: ship.horizon, settings.base_url)
     shipping = [Step("ship", ship.step, 0.2)]
     if not isinstance(points, EmbeddedPoints):  # which needs no copy of what the control store has
         shipping.append(Step("states", ShipStates(control, points, dead).step, 1.0))
@@ -58,10 +65,13 @@ def run(settings: Settings) -> None:
     # Each line has a thread: what one waits for never holds up another.
     lines = [
         [
+            Step("rules", reload.step, 1.0),  # first, so that nothing is judged by rules that are not any more
             Step("settle", _marked(settle, mark), _SETTLE_EVERY),
             Step("overdue", overdue.step, settings.rules_interval),
+            Step("storm", guard.step, settings.rules_interval),
         ],
         shipping,
+        [Step("windows", windows.step, settings.rules_interval)],
         [Step("outbox", outbox.step, 0.1)],
         [Step("retention", Retention(control, points, settings.retention_days).step, 60.0)],
     ]
@@ -85,16 +95,17 @@ def _marked(settle: Settle, mark: Mark) -> Callable[[Ns], bool]:
 
     def step(now: Ns) -> bool:
         more = settle.step(now)
-        if settle.watermark is not None:
-            mark.set(settle.watermark)
+        if settle.reached is not None:
+            mark.set(settle.reached)
         return more
 
     return step
 
 
-def _stop_event() -> threading.Event:
-    """Set by SIGTERM, and when standard input ends: the parent holds its other end as long as it lives."""
+def _stop_event(hurry: Callable[[], None]) -> threading.Event:
+    """Set by SIGTERM, and when standard input ends: the parent holds its other end as long as it lives. SIGHUP calls `hurry`."""
     stop = threading.Event()
+    signal.signal(signal.SIGHUP, lambda *_: hurry())
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group, and the parent says when to stop
 

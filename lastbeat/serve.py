@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP}
 _STOP_SECONDS = 20
 _STEADY_SECONDS = 30  # a child that lived this long starts again at once, however often it fell before
 _BACKLOG = 1_024
@@ -97,6 +97,12 @@ class Family:
         self.start(missing)
         self.brief(missing)
 
+    def read_rules(self) -> None:
+        """Let the engine read the rule files again, whether or not they look changed."""
+        engine = self.children[0].process
+        if engine is not None:
+            engine.send_signal(signal.SIGHUP)
+
     def stop(self, children: list[Child]) -> None:
         """Ask the children to stop, wait for them, and kill those that do not."""
         running = [child.process for child in children if child.process is not None]
@@ -141,7 +147,9 @@ def serve(settings: Settings) -> None:
         welcome = _prepare(settings)
         family.brief(family.children)
         click.echo(_greeting(settings, welcome))
-        while not _told_to_stop(within=1.0):
+        while (told := _told(within=1.0)) not in (signal.SIGTERM, signal.SIGINT):
+            if told == signal.SIGHUP:
+                family.read_rules()
             family.keep()
     finally:
         engine, *workers = family.children
@@ -169,10 +177,10 @@ def _prepare(settings: Settings) -> Welcome:
         raise CannotServe(f"{control_path(settings)} cannot be used: {reason}{advice}") from None
 
 
-def _told_to_stop(within: float) -> bool:
-    """Wait for a signal, for `within` seconds at the most; whether it was one to stop."""
+def _told(within: float) -> int | None:
+    """Wait for a signal, for `within` seconds at the most; which it was."""
     received = signal.sigtimedwait(_SIGNALS, within)
-    return received is not None and received.si_signo != signal.SIGCHLD
+    return None if received is None else received.si_signo
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -208,6 +216,6 @@ def _how(code: int) -> str:
 def read_settings(line: bytes) -> Settings:
     """The settings as the parent wrote them into a child's standard input."""
     values = json.loads(line)
-    paths = {name: Path(values[name]) for name in ("data_dir", "dashboards_dir") if values[name] is not None}
+    paths = {name: Path(values[name]) for name in ("data_dir", "dashboards_dir", "rules_dir") if values[name] is not None}
     plans = {name: Plan(**plan) for name, plan in values["plans"].items()}
     return Settings(**values | paths | {"plans": plans})
