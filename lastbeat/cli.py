@@ -16,6 +16,7 @@ COMMANDS = {
     "api-key": "lastbeat.commands.api_keys:group",
     "monitor": "lastbeat.commands.monitors:group",
     "channel": "lastbeat.commands.channels:group",
+    "rules": "lastbeat.commands.rules:group",
     "import": "lastbeat.commands.imports:group",
     "points": "lastbeat.commands.points:points",
     "dashboards": "lastbeat.commands.dashboards:dashboards",

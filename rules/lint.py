@@ -83,10 +83,8 @@ def _among(rule: Rule, facts: Facts, watched: Mapping[str, list[Monitor]]) -> It
         return
     unknown = list(_unknown(rule, [monitor for monitor in facts.monitors if monitor.project_id in projects]))
     yield from unknown or ([] if monitors else ["it watches no monitor"])
-    told = projects if rule.project is not None else {monitor.project_id for monitor in monitors}
-    channels = set().union(*(facts.channels.get(project, set()) for project in told))
     if monitors:
-        yield from (f"there is no channel `{name}`{meant(name, channels)}" for name in rule.channels or () if name not in channels)
+        yield from _silent(rule, sorted({monitor.project_id for monitor in monitors}), facts)
         yield from _unsent(rule, monitors, facts)
         yield from _untimely(rule, monitors, facts.now)
 
@@ -101,6 +99,18 @@ def _unknown(rule: Rule, monitors: Sequence[Monitor]) -> Iterator[str]:
     for tag in (*match.tags, *match.except_tags):
         if tag not in tags:
             yield f"no monitor has the tag `{tag}`{meant(tag, tags)}"
+
+
+def _silent(rule: Rule, projects: Sequence[str], facts: Facts) -> Iterator[str]:
+    """Of the channels that some of the projects do not have."""
+    for name in rule.channels or ():
+        without = [project for project in projects if name not in facts.channels.get(project, ())]
+        if len(without) == len(projects):
+            yield f"there is no channel `{name}`{meant(name, set().union(*(facts.channels.get(one, ()) for one in projects)))}"
+        else:
+            yield from (
+                f"there is no channel `{name}` in the project `{facts.projects[one]}`, whose monitors it watches" for one in without
+            )
 
 
 def _unsent(rule: Rule, monitors: Sequence[Monitor], facts: Facts) -> Iterator[str]:

@@ -97,7 +97,13 @@ def test_a_window_is_measured_by_the_interval_of_its_group() -> None:
         (("type: heartbeat", "monitor: api", "project: shop"), ["there is no monitor `api`"]),
         (("type: heartbeat", "match: {all: true}", "project: sho"), ["there is no project `sho`, did you mean `shop`?"]),
         (("type: heartbeat", "match: {all: true}", "project: prj_shop", "channels: [ops, mail]"), ["there is no channel `ops`"]),
-        (("type: heartbeat", "match: {all: true}", "channels: [ops, mial]"), ["there is no channel `mial`, did you mean `mail`?"]),
+        (
+            ("type: heartbeat", "match: {all: true}", "channels: [ops, mial]"),
+            [
+                "there is no channel `ops` in the project `shop`, whose monitors it watches",
+                "there is no channel `mial`, did you mean `mail`?",
+            ],
+        ),
         (("type: heartbeat", "monitor: api", "channels: [mail]"), ["there is no channel `mail`"]),
         ((*THRESHOLD, "match: {all: true}", "metric: queue_size"), []),
         ((*THRESHOLD, "monitor: api", "metric: queue_szie"), ["`api` never sent `queue_szie`, did you mean `queue_size`?"]),

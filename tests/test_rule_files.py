@@ -152,8 +152,8 @@ SHAPES: list[tuple[str, ...]] = [
 RULES: list[tuple[str, ...]] = [
     (
         one("monitor: m", alert="‸‸for: 5m"),
-        "a rule needs `alert`, as in `alert: MonitorDown`",
         "a rule needs `type`, as in `type: heartbeat`",
+        "a rule needs `alert`, as in `alert: MonitorDown`",
     ),
     (one("type: ‸hartbeat", "monitor: m", "op: nonsense"), f"`type: hartbeat` is not known, did you mean `heartbeat`?; {TYPES}"),
     (
@@ -267,6 +267,7 @@ METRICS: list[tuple[str, ...]] = [
         'a threshold rule needs `op`, as in `op: ">"`',
         "a threshold rule needs `value`, as in `value: 100`",
     ),
+    (one("type: absent", "monitor: m", "‸metrik: v"), "`metrik` is no key of a rule of type absent, did you mean `metric`?"),
     (one("type: absent", "monitor: m", alert="‸alert: A"), "an absent rule needs `metric`, as in `metric: records_processed`"),
     (
         one("type: unchanged", "monitor: m", "for: 1h", alert="‸alert: A"),

@@ -57,16 +57,16 @@ def read(node: Node | None, group: Group, complaints: Complaints) -> Found | Non
     fields, before = Fields.of(node, complaints, _EXAMPLE), len(complaints)
     if fields is None:
         return None
-    fields.require("alert", "a rule", "alert: MonitorDown")
-    fields.require("type", "a rule", "type: heartbeat")
     kind = fields.take("type", one_of(RULE_TYPES))
     alert, match = fields.take("alert", name()), selector.read(fields)
     values = _common(fields, group)
     if kind is None:
         fields.only([*_COMMON, *(key for condition in CONDITIONS.values() for key in condition.keys)], "a rule", _ELSEWHERE)
-        return None
-    values |= _of_type(fields, kind)
-    if alert is None or len(complaints) > before:
+        fields.require("type", "a rule", "type: heartbeat")
+    else:
+        values |= _of_type(fields, kind)
+    fields.require("alert", "a rule", "alert: MonitorDown")
+    if kind is None or alert is None or len(complaints) > before:
         return None
     values["uid"] = values["uid"] or identity.uid(values["project"], group.name, alert, kind, match)
     given = {key: value for key, value in values.items() if value is not None}

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from rules.rule_files.complaints import Complaints
 from rules.rule_files.nodes import List, Node, Scalar, Table
-from rules.rule_files.scalars import Read, Unfit, meant
+from rules.rule_files.scalars import Read, Unfit, nearest
 
 ITEMS_LIMIT: Final = 1_000
 
@@ -22,6 +22,7 @@ class Fields:
         self.complaints = complaints
         self._keys = {member.key.text: member.key for member in table.members}
         self._values = {member.key.text: member.value for member in table.members}
+        self._misspelt: set[str] = set()
 
     @classmethod
     def of(cls, node: Node | None, complaints: Complaints, example: str) -> Fields | None:
@@ -58,11 +59,14 @@ class Fields:
             if key in names:
                 continue
             said = (elsewhere or {}).get(key)
-            hint = meant(key, names) or f"; there are {', '.join(names)}"
+            near = nearest(key, names)
+            self._misspelt.update(near)
+            hint = f", did you mean `{near[0]}`?" if near else f"; there are {', '.join(names)}"
             self.complain_of_key(key, f"`{key[:60]}` {said}" if said else f"`{key[:60]}` is no key of {whose}{hint}")
 
     def require(self, key: str, whose: str, example: str) -> None:
-        if key not in self._keys:
+        """Complain where the key is neither there nor, as `only` has found, there with another spelling."""
+        if key not in self._keys and key not in self._misspelt:
             self.complaints.add(self.place, f"{whose} needs `{key}`, as in `{example}`")
 
     def once(self, one: str, other: str) -> None:

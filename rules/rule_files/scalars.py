@@ -112,8 +112,13 @@ def whole(lowest: int, highest: int) -> Read[int]:
 
 def meant(text: str, known: Iterable[str]) -> str:
     """The question whether something known was meant, to go into a sentence; empty where nothing is near."""
-    close = difflib.get_close_matches(text[:60], known, n=1)
+    close = nearest(text, known)
     return f", did you mean `{close[0]}`?" if close else ""
+
+
+def nearest(text: str, known: Iterable[str]) -> list[str]:
+    """The one that is nearest, if any is near."""
+    return difflib.get_close_matches(text[:60], known, n=1)
 
 
 def alternatives(words: Sequence[object]) -> str:
