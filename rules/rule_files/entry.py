@@ -17,7 +17,7 @@ from rules.rule_files.timespan import duration
 from store.rule import RULE_TYPES, Rule, RuleType
 
 _EXAMPLE: Final = "{alert: MonitorDown, type: heartbeat, match: {all: true}}"
-_COMMON: Final = (
+COMMON: Final = (
     *("alert", "uid", "type", "match", "monitor", "project", "for", "keep_firing_for", "consecutive", "resolve"),
     *("labels", "annotations", "channels"),
 )
@@ -61,7 +61,7 @@ def read(node: Node | None, group: Group, complaints: Complaints) -> Found | Non
     alert, match = fields.take("alert", name()), selector.read(fields)
     values = _common(fields, group)
     if kind is None:
-        fields.only([*_COMMON, *(key for condition in CONDITIONS.values() for key in condition.keys)], "a rule", _ELSEWHERE)
+        fields.only([*COMMON, *(key for condition in CONDITIONS.values() for key in condition.keys)], "a rule", _ELSEWHERE)
         fields.require("type", "a rule", "type: heartbeat")
     else:
         values |= _of_type(fields, kind)
@@ -91,7 +91,7 @@ def _common(fields: Fields, group: Group) -> dict[str, Any]:
 
 def _of_type(fields: Fields, kind: RuleType) -> dict[str, Any]:
     condition = CONDITIONS[kind]
-    fields.only([*_COMMON, *condition.keys], f"a rule of type {kind}", _ELSEWHERE | _of_others(condition.keys, kind))
+    fields.only([*COMMON, *condition.keys], f"a rule of type {kind}", _ELSEWHERE | _of_others(condition.keys, kind))
     values = condition.read(fields)
     return values | {"resolve": recovery.read(fields, kind, (values.get("operator"), values.get("value")))}
 
