@@ -24,12 +24,17 @@ _EPOCH: Final = datetime.fromisoformat("1970-01-01")
 
 
 class Timetable:
-    """The slots after `start` up to the first one after `end`. Raises ValueError with a sentence for what `rules.cron` cannot compute."""
+    """The slots after `start` up to the first one after `end`; `usual` and `longest` are their distances.
+
+    Raises ValueError with a sentence for what `rules.cron` cannot compute.
+    """
 
     def __init__(self, cron: str, timezone: str, start: Ns, end: Ns) -> None:
         self._cron, self._timezone, self._start = cron, timezone, start
         self.slots = list(self._walk(start, end))
         self._instants = [slot.at for slot in self.slots]
+        distances = sorted(slot.distance for slot in self.slots)
+        self.usual, self.longest = distances[len(distances) // 2], distances[-1]
 
     def after(self, instant: Ns) -> Slot:
         """The first slot after `instant`, which may be any."""
