@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from flask import Flask
 
-from api import alerts, channels, errors, health, metrics, monitors, pings
+from api import alerts, channels, doctor, errors, health, metrics, monitors, pings
 from api import plans as plan_resource
 from api.handbook import handbook
 from api.parts import EXTENSION, Parts
@@ -16,7 +16,15 @@ from store.lag import Lag
 from store.model import Ns, Plan
 from store.points import Points
 
-RESOURCES = (monitors.resource, pings.resource, metrics.resource, alerts.resource, channels.resource, plan_resource.resource)
+RESOURCES = (
+    monitors.resource,
+    pings.resource,
+    metrics.resource,
+    doctor.resource,
+    alerts.resource,
+    channels.resource,
+    plan_resource.resource,
+)
 
 
 def register(

@@ -24,6 +24,7 @@ CALLS = {
     "GET /api/monitors/{monitor_id}/pings",
     "GET /api/monitors/{monitor_id}/metric-keys",
     "GET /api/monitors/{monitor_id}/metrics",
+    "GET /api/monitors/{monitor_id}/doctor",
     "POST /api/monitors/{monitor_id}/metric-alerts",
     "GET /api/monitors/{monitor_id}/metric-alerts",
     "GET /api/monitors/{monitor_id}/metric-alerts/{alert_id}",
