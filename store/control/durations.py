@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, delete, insert, select
 
+from store.control.rows import Rows
 from store.control.tables import durations
 from store.model import Ns
+
+_found = Rows(insert(durations), ("at", "seconds"))
 
 
 def save(connection: Connection, found: Mapping[Ns, float]) -> None:
     """Keep, by the stamp of the ping that ended it, how many seconds each run took."""
-    if found:
-        connection.execute(insert(durations), [{"at": at, "seconds": seconds} for at, seconds in found.items()])
+    _found.write(connection, list(found.items()))
 
 
 def between(connection: Connection, first: Ns, last: Ns) -> Mapping[Ns, float]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, update
 
+from store.control.rows import Rows, as_json
 from store.control.tables import incidents, outbox
 from store.model import Notice, Ns
 
@@ -20,14 +21,22 @@ _UNSAID = (*_WAITING, "carried")
 _UNHEARD = ("dead", "held", "superseded")
 
 
+_queued = Rows(
+    insert(outbox),
+    ("id", "channel_id", "incident_id", "sequence", "event", "payload", "state", "attempts", "next_at", "created_at"),
+)
+
+
 def add(connection: Connection, notices: Iterable[Notice], *, held: bool = False) -> None:
     """Queue the notices in their order, to be sent as soon as possible; or to be held, until they are `let_out`."""
     state = "held" if held else "pending"
-    rows: list[dict[str, Any]] = [
-        {name: getattr(n, name) for name in n.__struct_fields__} | {"state": state, "next_at": n.created_at} for n in notices
-    ]
-    if rows:
-        connection.execute(insert(outbox), rows)
+    _queued.write(
+        connection,
+        [
+            (n.id, n.channel_id, n.incident_id, n.sequence, n.event, as_json(n.payload), state, n.attempts, n.created_at, n.created_at)
+            for n in notices
+        ],
+    )
 
 
 def claim(

@@ -5,15 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, select
+from msgspec.structs import astuple, replace
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
+from store.control.rows import Rows, as_json
 from store.control.tables import monitors, standings
 from store.model import SECOND, Gap, Ns
 from store.rule import Standing
 
 _FIELDS = Standing.__struct_fields__
 _COLUMNS = [standings.c[name] for name in _FIELDS]
+_row = insert(standings)
+_kept = Rows(
+    _row.on_conflict_do_update(
+        index_elements=["rule", "monitor_id"], set_={name: _row.excluded[name] for name in _FIELDS if name not in ("rule", "monitor_id")}
+    ),
+    _FIELDS,
+)
+_gone = Rows(
+    delete(standings).where(standings.c.rule == bindparam("of_rule"), standings.c.monitor_id == bindparam("of_monitor")),
+    ("of_rule", "of_monitor"),
+)
 
 
 def of_monitors(connection: Connection, monitor_ids: Sequence[str]) -> dict[str, dict[str, Standing]]:
@@ -32,18 +45,9 @@ def of_rules(connection: Connection, rules: Sequence[str]) -> list[Standing]:
 
 def save(connection: Connection, changed: Sequence[Standing]) -> None:
     """Write the standings; one that says nothing any more goes."""
-    kept = [one for one in changed if not is_blank(one)]
-    gone = [one for one in changed if is_blank(one)]
-    if kept:
-        row = insert(standings)
-        news = {name: row.excluded[name] for name in _FIELDS if name not in ("rule", "monitor_id")}
-        connection.execute(
-            row.on_conflict_do_update(index_elements=["rule", "monitor_id"], set_=news),
-            [{name: getattr(one, name) for name in _FIELDS} for one in kept],
-        )
-    if gone:
-        mine = (standings.c.rule == bindparam("of_rule"), standings.c.monitor_id == bindparam("of_monitor"))
-        connection.execute(delete(standings).where(*mine), [{"of_rule": one.rule, "of_monitor": one.monitor_id} for one in gone])
+    kept = [replace(one, value=as_json(one.value)) for one in changed if not is_blank(one)]
+    _kept.write(connection, [astuple(one) for one in kept])
+    _gone.write(connection, [(one.rule, one.monitor_id) for one in changed if is_blank(one)])
 
 
 def with_incident(connection: Connection, rules: Sequence[str]) -> list[str]:
@@ -65,6 +69,7 @@ def due(connection: Connection, watermark: Ns, limit: int) -> list[str]:
 
 def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
     """Monitors of which a rule waits for a ping that the gap may have swallowed, and some more; see `verdicts.touched_by`."""
+    touched: ColumnElement[bool]
     if gap.reason == "stall":
         touched = standings.c.due_at.between(gap.start, gap.end + SECOND)
     else:

@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import Column, Connection, Table, Update, bindparam, case, func, insert, or_, select, update
+from msgspec.structs import astuple
+from sqlalchemy import Column, Connection, Table, bindparam, case, func, insert, or_, select, update
 
+from store.control.rows import Rows, as_json
 from store.control.tables import beats, incidents, monitors, transitions
 from store.model import SECOND, Beat, Closure, Gap, Incident, Ns, Transition
 
-_BEAT = tuple(name for name in Beat.__struct_fields__ if name != "runs")
+_BEAT = Beat.__struct_fields__
 
 
-def save_beats(connection: Connection, changed: dict[str, Beat]) -> None:
-    if changed:
-        rows = [
-            {"of": monitor_id, "new_runs": beat.runs or None} | {f"new_{name}": getattr(beat, name) for name in _BEAT}
-            for monitor_id, beat in changed.items()
-        ]
-        connection.execute(_change(beats, beats.c.monitor_id, (*_BEAT, "runs")), rows)
+def _change(table: Table, key: Column[str], names: Sequence[str]) -> Rows:
+    """Sets the named columns, for the row whose `key` is the last value."""
+    # Named otherwise than the columns, as SQLAlchemy wants it.
+    news: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+    return Rows(update(table).where(key == bindparam("of")).values(news), [*(f"new_{name}" for name in names), "of"])
+
+
+_beats = _change(beats, beats.c.monitor_id, _BEAT)
+_transitions = Rows(insert(transitions), Transition.__struct_fields__)
+_incidents = Rows(insert(incidents), Incident.__struct_fields__)
+_closures = _change(incidents, incidents.c.id, ("resolved_at", "resolution"))
+
+
+def save_beats(connection: Connection, changed: Mapping[str, Beat]) -> None:
+    rows = [(*astuple(beat)[:-1], as_json(beat.runs or None), monitor_id) for monitor_id, beat in changed.items()]
+    _beats.write(connection, rows)
 
 
 def add_transitions(connection: Connection, new: Sequence[Transition]) -> None:
-    if new:
-        connection.execute(insert(transitions), [{f: getattr(t, f) for f in t.__struct_fields__} for t in new])
+    _transitions.write(connection, [astuple(one) for one in new])
 
 
 def save_incidents(connection: Connection, opened: Sequence[Incident], closed: Sequence[Closure]) -> None:
-    if opened:
-        connection.execute(insert(incidents), [{f: getattr(i, f) for f in i.__struct_fields__} for i in opened])
-    if closed:
-        rows = [{"of": c.incident_id, "new_resolved_at": c.at, "new_resolution": c.resolution} for c in closed]
-        connection.execute(_change(incidents, incidents.c.id, ("resolved_at", "resolution")), rows)
+    _incidents.write(connection, [astuple(one) for one in opened])
+    _closures.write(connection, [(one.at, one.resolution, one.incident_id) for one in closed])
 
 
 def overdue(connection: Connection, watermark: Ns, limit: int) -> list[str]:
@@ -98,8 +106,3 @@ def unverified_by(connection: Connection, gap: Gap) -> dict[str, list[tuple[str,
     for row in connection.execute(query):
         found.setdefault(row.project_id, []).append((row.name, row.id))
     return found
-
-
-def _change(table: Table, key: Column[str], names: Sequence[str]) -> Update:
-    """UPDATE of the named columns from parameters `new_<name>`, for the row whose `key` is the parameter `of`."""
-    return update(table).where(key == bindparam("of")).values({name: bindparam(f"new_{name}") for name in names})
