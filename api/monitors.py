@@ -17,7 +17,7 @@ from api.shapes import Instant, Shape
 from rules import actions
 from rules.definitions import MonitorDefinition, defined_monitor
 from rules.runs import running_since
-from rules.status import shown
+from rules.status import expected_at, shown
 from store.control import channels, monitors
 from store.control.monitors import Watched
 from store.model import Beat, Monitor, Ns, ShownStatus
@@ -52,11 +52,23 @@ class MonitorShape(Shape):
     tags = fields.List(fields.String(), attribute="monitor.tags")
     interval = fields.Integer(attribute="monitor.schedule.interval", metadata={"description": "Seconds between pings."})
     grace_period = fields.Integer(attribute="monitor.schedule.grace", metadata={"description": "Seconds a ping may be late."})
-    schedule = fields.String(attribute="monitor.schedule.cron", allow_none=True)
+    schedule = fields.String(
+        attribute="monitor.schedule.cron", allow_none=True, metadata={"description": "Cron expressions, with ; between several."}
+    )
     timezone = fields.String(attribute="monitor.schedule.timezone")
     status = fields.String(validate=validate.OneOf(STATUSES))
     running = fields.Boolean(metadata={"description": "Whether a run has begun that has not ended."})
     running_since = Instant(allow_none=True, metadata={"description": "When the oldest of the present runs began."})
+    start_by = fields.Integer(
+        attribute="monitor.schedule.start_by",
+        allow_none=True,
+        metadata={"description": "Seconds after its time within which a run must report its start; null: the start is not waited for."},
+    )
+    min_run_time = fields.Integer(
+        attribute="monitor.schedule.min_run",
+        allow_none=True,
+        metadata={"description": "Seconds that a run must take from its start signal; null: as short as it likes."},
+    )
     max_run_time = fields.Integer(
         attribute="monitor.schedule.max_run",
         allow_none=True,
@@ -68,6 +80,13 @@ class MonitorShape(Shape):
     )
     last_ping_at = Instant(attribute="beat.last_ping_at", allow_none=True)
     next_expected_at = Instant(allow_none=True)
+    health = fields.String(
+        attribute="beat.health",
+        allow_none=True,
+        metadata={
+            "description": "Why its schedule cannot be computed, so that no ping can be missed; it is tried again. null: all is well."
+        },
+    )
     down_since = Instant(attribute="beat.down_since", allow_none=True)
     channel_ids = fields.List(fields.String(), allow_none=True, metadata={"description": "null: the project's default channels."})
     created_at = Instant(attribute="monitor.created_at")
@@ -174,7 +193,7 @@ def seen(connection: Connection, found: Sequence[Watched], base_url: str, now: N
             monitor,
             beat,
             shown(beat, now),
-            None if beat.status == "paused" else beat.expected_at,
+            expected_at(beat),
             chosen.get(monitor.id),
             f"{base_url}/ping/{monitor.token}" if secrets else None,
             running_since(beat.runs, now),

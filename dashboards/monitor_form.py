@@ -17,6 +17,8 @@ from rules.plans import default_interval
 from store.control import channels
 from store.model import Channel, Monitor
 
+_LIMITS = ("startBy", "minRunTime", "maxRunTime")  # of a run; left empty there is none
+
 
 def routes(blueprint: Blueprint, site: Site) -> None:
     @blueprint.route("/new", methods=["GET", "POST"])
@@ -59,12 +61,12 @@ def errors_of(refused: ValidationError | actions.Refused) -> Errors:
 def _definition(monitor: Monitor | None) -> dict[str, Any]:
     """What the form says. A small form, as on the first page, keeps what it does not show."""
     form = request.form
-    kept = {} if monitor is None else {"slug": monitor.slug, "maxRunTime": monitor.schedule.max_run, "methods": monitor.methods}
+    kept = {} if monitor is None else {name: defined_monitor(monitor, [])[name] for name in ("slug", "methods", *_LIMITS)}
     said: dict[str, Any] = {"name": form.get("name", "").strip()}
-    for field in ("interval", "gracePeriod", "maxRunTime"):
+    for field in ("interval", "gracePeriod", *_LIMITS):
         if form.get(field, "").strip():
             said[field] = whole(form[field])
-        elif field == "maxRunTime" and field in form:
+        elif field in _LIMITS and field in form:
             said[field] = None
     if "slug" in form:
         said |= {"slug": form["slug"].strip() or None, "methods": form.get("methods", "")}

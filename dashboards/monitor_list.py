@@ -24,12 +24,13 @@ assert set(WORST_FIRST) == set(get_args(ShownStatus))
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One monitor of the list. `tells_nobody`: an outage would notify no channel."""
+    """One monitor of the list. `tells_nobody`: an outage would notify no channel. `health`: why its schedule cannot be computed."""
 
     monitor: Monitor
     status: ShownStatus
     last_ping_at: Ns | None
     expected_at: Ns | None
+    health: str | None
     running_since: Ns | None
     firing: int
     tells_nobody: bool
@@ -124,7 +125,8 @@ def _rows(connection: Connection, found: list[Watched], now: Ns) -> list[Row]:
             monitor=monitor,
             status=status_rules.shown(beat, now),
             last_ping_at=beat.last_ping_at,
-            expected_at=beat.expected_at if beat.status not in ("paused", "new") else None,
+            expected_at=status_rules.expected_at(beat),
+            health=beat.health,
             running_since=runs.running_since(beat.runs, now),
             firing=alerting.get(monitor.id, 0),
             tells_nobody=not told[monitor.id],

@@ -124,6 +124,19 @@ class Facts:
         return next((ping for ping in self.pings if ping.kind == "fail"), None)
 
     @property
+    def too_short(self) -> Ping | None:
+        """The success that ended its run too soon and so began the present outage, among the latest pings."""
+        return next((ping for ping in self.pings if ping.kind == "success" and ping.at == self.beat.down_since), None)
+
+    @property
+    def next_expected(self) -> Ns | None:
+        return status_rules.expected_at(self.beat)
+
+    @property
+    def waits_for_start(self) -> bool:
+        return status_rules.waits_for_start(self.beat, self.monitor.schedule)
+
+    @property
     def last_outage(self) -> Incident | None:
         return next((incident for incident in self.incidents if incident.alert_id is None), None)
 
@@ -254,9 +267,17 @@ def _is_a_value(rule: Rule) -> bool:
 
 
 def _rhythm(schedule: Schedule, now: Ns) -> Ns:
-    """The longest regular pause between pings: over a cron schedule, the longest of its next week of slots."""
+    """The longest regular pause between pings; a day where it cannot be computed, which the page says."""
     if schedule.cron is None:
         return schedule.interval * SECOND
+    try:
+        return _longest_pause(schedule, now)
+    except ValueError:
+        return _DAY
+
+
+def _longest_pause(schedule: Schedule, now: Ns) -> Ns:
+    """Over a cron schedule: the longest of its next week of slots."""
     longest, at = 0, schedules.expected_after(schedule, now)
     for _ in range(7):
         following = schedules.expected_after(schedule, at)

@@ -12,7 +12,7 @@ from ingest.registry import Known, Registry
 from ingest.signal import LOG, SUCCESS, Query, Signal, creates, query, signal
 from rules.schedule import expected_after
 from store.instant import iso
-from store.model import Ns
+from store.model import Ns, Schedule
 
 PREFIX: Final = "/ping/"
 METHODS: Final = ("GET", "HEAD", "POST", "PUT")
@@ -125,13 +125,20 @@ def _monitor(visit: Visit, at: Ns, standing: Callable[[str], tuple[str, Ns | Non
     shown: tuple[str | None, Ns | None] | None
     if known.paused:
         shown = "paused", None
-    elif visit.signal.kind in ("success", "fail"):
-        shown = "up" if visit.signal.kind == "success" else "down", expected_after(known.schedule, at)
+    elif visit.signal.kind == "fail" or (visit.signal.kind == "success" and known.schedule.min_run is None):
+        shown = "up" if visit.signal.kind == "success" else "down", _expected_after(known.schedule, at)
     else:
         shown = standing(known.id)
     status, expected = shown or (None, None)
     monitor = {"id": known.id, "name": known.name, "status": status}
     return {"monitor": monitor, "nextExpectedAt": None if expected is None else iso(expected)}
+
+
+def _expected_after(schedule: Schedule, at: Ns) -> Ns | None:
+    try:
+        return expected_after(schedule, at)
+    except ValueError:  # the monitor's health says why; the ping is recorded
+        return None
 
 
 def refused(refusal: Refusal) -> Answer:

@@ -13,7 +13,7 @@ from ingest.answer import Ambiguous, Unknown
 from ingest.making import Making
 from ingest.payload import KEYS_LIMIT
 from ingest.threads import aside
-from rules.status import shown
+from rules.status import expected_at, shown
 from store.control import Control, metric_keys, monitors, projects
 from store.control.monitors import Watched
 from store.model import SECOND, Beat, Methods, Monitor, Ns, Plan, Schedule
@@ -142,7 +142,7 @@ class Registry:
                 found = monitors.among(connection, [monitor_id]).get(monitor_id)
         except SQLAlchemyError:
             return None
-        return None if found is None else (shown(found.beat, self._clock()), found.beat.expected_at)
+        return None if found is None else (shown(found.beat, self._clock()), expected_at(found.beat))
 
     def _changed_since(self, version: int) -> tuple[dict[str, str | None], int]:
         with self._control.read() as connection:

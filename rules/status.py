@@ -196,9 +196,14 @@ def _tolerating(beat: Beat, old: Schedule, new: Schedule, now: Ns, expected: Ns)
 
 def shown(beat: Beat, now: Ns) -> ShownStatus:
     """The status people see: "late" is an up monitor whose ping is expected and not here, still within its grace."""
-    if beat.status == "up" and beat.expected_at is not None and beat.expected_at < now:
+    if beat.status == "up" and beat.health is None and beat.expected_at is not None and beat.expected_at < now:
         return "late"
     return beat.status
+
+
+def expected_at(beat: Beat) -> Ns | None:
+    """When people are told that the next ping is expected; None while none is, and where nobody can tell."""
+    return None if beat.status in ("paused", "new") or beat.health is not None else beat.expected_at
 
 
 def _deaf(beat: Beat, at: Ns) -> bool:

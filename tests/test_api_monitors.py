@@ -11,7 +11,8 @@ from store.model import SECOND, Ping
 
 FIELDS = {
     "id", "name", "type", "slug", "tags", "interval", "gracePeriod", "schedule", "timezone", "status", "running", "runningSince",
-    "maxRunTime", "methods", "pingUrl", "lastPingAt", "nextExpectedAt", "downSince", "channelIds", "createdAt", "updatedAt",
+    "startBy", "minRunTime", "maxRunTime", "methods", "pingUrl", "lastPingAt", "nextExpectedAt", "health", "downSince", "channelIds",
+    "createdAt", "updatedAt",
 }  # fmt: skip
 
 
@@ -29,8 +30,9 @@ def test_a_monitor_has_the_defaults_of_the_contract(api: Api) -> None:
     assert made.keys() == FIELDS
     expected: dict[str, Any] = {
         "name": "Nightly", "type": "heartbeat", "slug": None, "tags": [], "interval": 60, "gracePeriod": 30, "schedule": None,
-        "timezone": "UTC", "status": "new", "running": False, "runningSince": None, "maxRunTime": None, "methods": "",
-        "lastPingAt": None, "nextExpectedAt": None, "downSince": None,
+        "timezone": "UTC", "status": "new", "running": False, "runningSince": None, "methods": "",
+        "startBy": None, "minRunTime": None, "maxRunTime": None,
+        "lastPingAt": None, "nextExpectedAt": None, "health": None, "downSince": None,
         "channelIds": None, "createdAt": iso(START), "updatedAt": iso(START),
     }  # fmt: skip
     assert {name: made[name] for name in expected} == expected
@@ -42,7 +44,7 @@ def test_a_monitor_comes_back_as_it_was_defined(api: Api) -> None:
     defined = {
         "name": "Überweisung ✓", "type": "heartbeat", "interval": 86_400, "gracePeriod": 3_600, "schedule": "0 2 * * *",
         "timezone": "Europe/Berlin", "tags": ["db", "nightly"], "channelIds": [api.me.channel()["id"]], "slug": "nightly-backup",
-        "maxRunTime": 7_200, "methods": "POST",
+        "startBy": 600, "minRunTime": 60, "maxRunTime": 7_200, "methods": "POST",
     }  # fmt: skip
     made = api.me.post("/api/monitors", defined)
     assert {name: made[name] for name in defined} == defined
@@ -62,6 +64,11 @@ def test_a_monitor_comes_back_as_it_was_defined(api: Api) -> None:
         ({"interval": 0}, "interval"),
         ({"maxRunTime": 0}, "maxRunTime"),
         ({"maxRunTime": 1.5}, "maxRunTime"),
+        ({"minRunTime": 0}, "minRunTime"),
+        ({"minRunTime": 60, "maxRunTime": 60}, "minRunTime"),
+        ({"startBy": -1}, "startBy"),
+        ({"startBy": 31}, "startBy"),
+        ({"startBy": 601, "gracePeriod": 600}, "startBy"),
         ({"methods": "GET"}, "methods"),
         ({"methods": None}, "methods"),
         ({"interval": -1}, "interval"),
@@ -75,6 +82,9 @@ def test_a_monitor_comes_back_as_it_was_defined(api: Api) -> None:
         ({"schedule": "every day"}, "schedule"),
         ({"schedule": "61 * * * *"}, "schedule"),
         ({"schedule": "0 0 30 2 *"}, "schedule"),
+        ({"schedule": ""}, "schedule"),
+        ({"schedule": "0 2 * * *; 61 * * * *"}, "schedule"),
+        ({"schedule": "* * * * *\n" * 11}, "schedule"),
         ({"schedule": 5}, "schedule"),
         ({"timezone": "Mars/Phobos"}, "timezone"),
         ({"timezone": None}, "timezone"),
@@ -131,6 +141,40 @@ def test_a_change_is_judged_with_all_that_stays(api: Api) -> None:
     monitor = api.me.monitor(schedule="0 2 * * *", timezone="Europe/Berlin")
     assert api.me.patch(f"/api/monitors/{monitor['id']}", {"timezone": "Nowhere/Here"}, 422)["fields"].keys() == {"timezone"}
     assert api.me.patch(f"/api/monitors/{monitor['id']}", {})["timezone"] == "Europe/Berlin"
+
+
+def test_what_a_run_must_keep_to_fits_together_whatever_is_changed(api: Api) -> None:
+    monitor = api.me.monitor(gracePeriod=600, startBy=600, minRunTime=60)
+    path = f"/api/monitors/{monitor['id']}"
+    shorter = api.me.patch(path, {"gracePeriod": 300}, 422)
+    assert shorter["fields"] == {"startBy": ["within 600 s is later than the grace period of 300 s, in which the run must have succeeded"]}
+    longer = api.me.patch(path, {"maxRunTime": 59}, 422)
+    assert longer["fields"] == {"minRunTime": ["no run takes at least 60 s and at most 59 s; the longest time must be the larger one"]}
+    both = api.me.patch(path, {"gracePeriod": 300, "maxRunTime": 59}, 422)
+    assert both["fields"].keys() == {"startBy", "minRunTime"}
+    assert api.me.patch(path, {"gracePeriod": 300, "startBy": None, "minRunTime": None, "maxRunTime": 59})["maxRunTime"] == 59
+
+
+def test_several_cron_expressions_come_back_in_one_line(api: Api) -> None:
+    made = api.me.monitor(schedule="0 2 * * 1-5\n0 8 * * 6,0\n")
+    assert made["schedule"] == "0 2 * * 1-5; 0 8 * * 6,0"
+    wrong = api.me.patch(f"/api/monitors/{made['id']}", {"schedule": "0 2 * * *; 0 0 30 2 *"}, 422)
+    assert wrong["fields"] == {"schedule": ["the cron expression '0 0 30 2 *' names a date that never comes"]}
+
+
+def test_a_schedule_that_cannot_be_computed_says_so_and_is_expected_at_no_time(api: Api) -> None:
+    monitor = api.me.monitor(schedule="0 2 * * *")
+    path = f"/api/monitors/{monitor['id']}"
+    with api.control.begin() as connection:
+        connection.exec_driver_sql("UPDATE monitors SET timezone = 'Mars/Olympus' WHERE id = ?", (monitor["id"],))
+    api.pings(monitor, Ping(START + SECOND, monitor["id"]))
+    found = api.me.get(path)
+    assert (found["status"], found["nextExpectedAt"], found["lastPingAt"]) == ("up", None, iso(START + SECOND))
+    assert found["health"].startswith("the time zone 'Mars/Olympus' is not known")
+    api.now += 3_602 * SECOND
+    assert api.me.get(path)["status"] == "up", "and it is not late either"
+    mended = api.me.patch(path, {"timezone": "UTC"})
+    assert (mended["health"], mended["nextExpectedAt"]) == (None, "2023-11-15T02:00:00.000Z")
 
 
 def test_a_pinged_monitor_says_how_it_is(api: Api) -> None:

@@ -45,12 +45,13 @@ def test_a_ping_url_is_all_that_standard_output_gets(program: Program) -> None:
 
 
 def test_a_monitor_is_made_as_it_was_asked_for(program: Program) -> None:
-    options = ["--schedule", "0 2 * * *", "--timezone", "Europe/Berlin", "--grace", "3600", "--interval", "90", "--max-run-time", "7200"]
+    options = ["--schedule", "0 2 * * *", "--timezone", "Europe/Berlin", "--grace", "3600", "--interval", "90"]
+    options += ["--start-by", "600", "--min-run-time", "60", "--max-run-time", "7200"]
     options += ["--tag", "db", "--tag", "nightly", "--slug", "backup"]
     made = program.json("monitor", "create", "Backup", *options)
     expected: dict[str, Any] = {
         "name": "Backup", "schedule": "0 2 * * *", "timezone": "Europe/Berlin", "gracePeriod": 3_600, "interval": 90,
-        "maxRunTime": 7_200, "tags": ["db", "nightly"], "slug": "backup", "status": "new",
+        "startBy": 600, "minRunTime": 60, "maxRunTime": 7_200, "tags": ["db", "nightly"], "slug": "backup", "status": "new",
     }  # fmt: skip
     assert {name: made[name] for name in expected} == expected
     assert made.keys() == {field.data_key for field in MonitorShape().fields.values()}, "as the API shows it"
@@ -67,6 +68,9 @@ def test_a_monitor_is_made_as_it_was_asked_for(program: Program) -> None:
         (["--timezone", "Mars"], "--timezone: The time zone 'Mars' is not known; accepted are names such as 'Europe/Berlin' and 'UTC'."),
         (["--tag", "x" * 150], "--tag: Length must be between 1 and 100."),
         (["--slug", "A", "--max-run-time", "0"], "--slug: A slug is 1 to 100 of a-z, 0-9, - and _.\n--max-run-time: Must be"),
+        (["--start-by", "31"], "--start-by: Within 31 s is later than the grace period of 30 s, in which the run must have succeeded."),
+        (["--min-run-time", "9", "--max-run-time", "9"], "--min-run-time: No run takes at least 9 s and at most 9 s;"),
+        (["--schedule", "0 2 * * *; @daily"], "--schedule: A cron expression has five fields,"),
         (["--interval", "soon"], "Invalid value for '--interval': 'soon' is not a valid integer."),
     ],
 )
@@ -134,6 +138,19 @@ def test_a_monitor_is_shown_with_how_it_is(program: Program) -> None:
     assert "Tags         db, nightly" in lines
     assert lines[-1] == f"Ping URL     {BASE_URL}/ping/{monitor.token}"
     assert program.json("monitor", "show", monitor.id)["status"] == "down"
+
+
+def test_a_monitor_is_shown_with_what_its_runs_must_keep_to_and_what_troubles_it(program: Program) -> None:
+    program.run("monitor", "create", "Backup", "--schedule", "0 2 * * *; 0 8 * * 6", "--start-by", "20", "--min-run-time", "60")
+    with program.control.begin() as connection:
+        connection.exec_driver_sql("UPDATE monitors SET timezone = 'Mars/Olympus'")
+    pinged(program, clock.now())
+    lines = program.run("monitor", "show", watched(program).monitor.id).splitlines()
+    assert "Begins        20 s late at the most" in lines
+    assert "Shortest run  1 min" in lines
+    assert any(line.startswith("Trouble       the time zone 'Mars/Olympus' is not known") for line in lines)
+    assert not any(line.startswith("Next ping") for line in lines)
+    assert "0 2 * * *; 0 8 * * 6 Mars/Olympus (cannot be computed)" in program.run("monitor", "list")
 
 
 def test_a_name_with_control_characters_moves_no_cursor(program: Program) -> None:

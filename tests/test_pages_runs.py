@@ -84,6 +84,62 @@ def test_an_over_long_run_is_an_outage_with_its_reason(house: House) -> None:
     assert "Running: a run that began 1 min ago, longer than it may take." in page
 
 
+def test_a_start_that_does_not_come_is_late_and_then_an_outage_with_its_reason(house: House) -> None:
+    job = house.monitor(interval=60, gracePeriod=3_600, startBy=600)
+    house.ping(job)
+    house.pass_seconds(120)
+    page = text(house.get(f"/m/{job.id}").text)
+    assert "Late: a run was to begin 1 min ago. Without its start, the monitor is down in 9 min." in page
+    assert "+ 1 h grace start within 10 min" in page
+    house.pass_seconds(600)
+    house.miss(job)
+    page = text(house.get(f"/m/{job.id}").text)
+    assert "No start was reported within 10 min of the run that was expected 11 min ago. The next success ends the outage." in page
+
+
+def test_a_run_that_has_begun_is_late_without_its_end(house: House) -> None:
+    job = house.monitor(interval=60, gracePeriod=3_600, startBy=600)
+    house.ping(job)
+    house.pass_seconds(61)
+    house.ping(job, kind="start")
+    house.pass_seconds(59)
+    assert "Late: a ping was expected 1 min ago. Without one, the monitor is down in 59 min." in text(house.get(f"/m/{job.id}").text)
+
+
+def test_a_run_that_is_too_short_is_an_outage_with_its_reason(house: House) -> None:
+    job = house.monitor(minRunTime=60)
+    house.ping(job, kind="start", rid=A)
+    house.pass_seconds(3)
+    house.ping(job, rid=A)
+    page = text(house.get(f"/m/{job.id}").text)
+    assert "A run took less than the 1 min that it has to take. The next success of a longer run ends the outage." in page
+    assert "Last run took3 s at least 1 min" in page
+    other = house.monitor(minRunTime=60)
+    house.ping(other, kind="start", rid=B)
+    house.pass_seconds(3)
+    house.ping(other, rid=B, duration=3.0)  # as it comes out of the store, once it is shipped
+    assert "A run took only 3 s, less than the 1 min that it has to take." in text(house.get(f"/m/{other.id}").text)
+
+
+def test_a_schedule_that_cannot_be_computed_is_told_on_both_pages(house: House) -> None:
+    job, well = house.monitor("odd", schedule="0 2 * * *"), house.monitor("well", schedule="0 2 * * *; 0 8 * * 6")
+    with house.control.begin() as connection:
+        connection.exec_driver_sql("UPDATE monitors SET timezone = 'Mars/Olympus' WHERE id = ?", (job.id,))
+    for one in (job, well):
+        house.ping(one, {"rows": 1.0})
+    house.pass_seconds(1_800)
+    page = text(house.get(f"/m/{job.id}").text)
+    assert "No missed ping can be told of: when pings are expected cannot be computed, as the time zone" in page
+    assert "It is tried again in 30 min. Edit the schedule" in page
+    assert "Next expected–" in page
+    listed = house.get("/").text
+    assert text(listed).count("schedule fails") == 1
+    assert "Mars/Olympus" in listed
+    page = text(house.get(f"/m/{well.id}").text)
+    assert "No missed ping" not in page
+    assert "0 2 * * *; 0 8 * * 6 UTC" in page
+
+
 def test_a_reported_failure_is_an_outage_with_its_exit_status(house: House) -> None:
     job = house.monitor()
     house.ping(job, kind="fail", exit_status=3, log="disk full")
@@ -111,9 +167,10 @@ def test_as_many_runs_as_are_timed_is_said(house: House) -> None:
 
 
 def test_the_form_keeps_and_changes_run_time_slug_and_methods(house: House) -> None:
-    job = house.monitor(maxRunTime=60, slug="old", methods="POST")
+    job = house.monitor(startBy=20, minRunTime=10, maxRunTime=60, slug="old", methods="POST")
     page = house.get(f"/m/{job.id}/edit").text
-    assert re.search(r'name="maxRunTime" value="60"', page)
+    for name, value in (("startBy", 20), ("minRunTime", 10), ("maxRunTime", 60)):
+        assert re.search(rf'name="{name}" value="{value}"', page)
     assert re.search(r'name="slug" value="old"', page)
     assert re.search(r'name="methods" value="POST" checked', page)
     edit = f"/m/{job.id}/edit"
@@ -122,7 +179,16 @@ def test_the_form_keeps_and_changes_run_time_slug_and_methods(house: House) -> N
         from store.control import monitors
 
         changed = monitors.among(connection, [job.id])[job.id].monitor
-    assert (changed.schedule.max_run, changed.slug, changed.methods) == (None, "new", "")
+    schedule = changed.schedule
+    assert (schedule.start_by, schedule.min_run, schedule.max_run, changed.slug, changed.methods) == (20, 10, None, "new", "")
+    sent = {"name": "x", "interval": "60", "gracePeriod": "30", "startBy": "40", "minRunTime": "5"}
+    refused = house.post(edit, page=edit, **sent)
+    assert refused.status_code == 422
+    assert "within 40 s is later than the grace period of 30 s" in refused.text
+    assert house.post(edit, page=edit, **sent | {"startBy": "", "schedule": "0 2 * * *;0 3 * * *"}).status_code == 303
+    with house.control.read() as connection:
+        schedule = monitors.among(connection, [job.id])[job.id].monitor.schedule
+    assert (schedule.start_by, schedule.min_run, schedule.cron) == (None, 5, "0 2 * * *; 0 3 * * *")
     refused = house.post(edit, page=edit, name="x", interval="60", gracePeriod="30", maxRunTime="0", slug="Not A Slug")
     assert refused.status_code == 422
     assert "a slug is 1 to 100 of" in refused.text

@@ -22,7 +22,7 @@ from ingest.signal import Query, query
 from rules import actions, runs
 from store.control import Control, monitors, projects
 from store.control.tables import monitors as table
-from store.model import SECOND, Monitor
+from store.model import SECOND, Monitor, Schedule
 
 A, B = "1b4e28ba-2fa1-4d21-883f-0016d3cca427", "2c5f39cb-3fb2-4e32-994f-1127e4ddb538"
 UUID = "5f0c1d2e-0000-4000-8000-00000000abcd"
@@ -451,6 +451,21 @@ def test_json_tells_how_the_monitor_is(site: Site, suffix: str, status: str, exp
     assert told["monitor"] == {"id": site.job.id, "name": "nightly", "status": status}
     assert told["nextExpectedAt"] == (None if expects is None else "2023-11-14T22:14:21.000Z")
     assert told["ok"] is True
+
+
+def test_a_success_that_may_be_too_short_does_not_tell_that_the_monitor_is_up(site: Site) -> None:
+    _job(site, schedule=Schedule(min_run=60))
+    for suffix, status in (("/start", "new"), ("", "new"), ("/fail", "down")):
+        told = site.ask("GET", f"/ping/{UUID}{suffix}", Accept="application/json").json
+        assert told["monitor"]["status"] == status, suffix
+
+
+@pytest.mark.parametrize(("suffix", "status"), [("", "up"), ("/fail", "down"), ("/log", "new")])
+def test_json_is_told_all_the_same_when_nobody_can_tell_when_it_is_expected(site: Site, suffix: str, status: str) -> None:
+    _job(site, schedule=Schedule(cron="0 2 * * *", timezone="Mars/Olympus"))
+    told = site.ask("GET", f"/ping/{UUID}{suffix}", Accept="application/json").json
+    assert (told["ok"], told["monitor"]["status"], told["nextExpectedAt"]) == (True, status, None)
+    assert len(site.stored()) == 1
 
 
 def test_json_is_told_all_the_same_when_the_standing_cannot_be_read(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -499,6 +499,12 @@ def test_alertmanagers_format_has_all_that_its_receivers_read(receiver: Receiver
     assert len(alert["fingerprint"]) == 16 and int(alert["fingerprint"], 16)
 
 
+def test_the_reason_of_an_outage_is_told_in_words(receiver: Receiver) -> None:
+    group = _alerts(receiver, DOWN | {"details": {"reason": "not_started", "startBy": 600}})
+    assert group["commonAnnotations"]["summary"] == "Nightly „Backup“ is down: not started"
+    assert (group["commonAnnotations"]["reason"], group["commonAnnotations"]["startBy"]) == ("not_started", "600")
+
+
 def test_an_alert_and_its_end_are_the_same_alert(receiver: Receiver) -> None:
     for first, last in ((DOWN, UP), (DOWN | {"event": "metric_alert"}, DOWN | {"event": "metric_alert_resolved"})):
         details = {"alertId": "alr_1", "metricKey": "queue", "operator": ">", "threshold": 100.0, "downSince": "2026-11-23T03:04:00.000Z"}

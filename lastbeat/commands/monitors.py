@@ -38,8 +38,11 @@ _OPTIONS = {
     "timezone": "--timezone",
     "tags": "--tag",
     "slug": "--slug",
+    "startBy": "--start-by",
+    "minRunTime": "--min-run-time",
     "maxRunTime": "--max-run-time",
 }
+_NAMES = {"grace": "gracePeriod", "start_by": "startBy", "min_run_time": "minRunTime", "max_run_time": "maxRunTime"}
 
 
 @click.group()
@@ -85,10 +88,12 @@ def listed(asked: str | None, status: ShownStatus | None, tag: str | None, as_js
 @of_project
 @click.option("--interval", type=int, metavar="S", help="Seconds between pings; else 60, or as many as the project's plan asks for.")
 @click.option("--grace", type=int, metavar="S", help="Seconds a ping may be late; else 30.")
-@click.option("--schedule", metavar="CRON", help='Cron expression such as "0 2 * * *"; replaces the interval.')
+@click.option("--schedule", metavar="CRON", help='Cron expression such as "0 2 * * *", or several with ; between; replaces the interval.')
 @click.option("--timezone", metavar="TZ", help="IANA time zone of the schedule, such as Europe/Berlin; else UTC.")
 @click.option("--tag", "tags", type=Line(), multiple=True, metavar="TAG", help="Tag to find it by; repeatable.")
 @click.option("--slug", metavar="SLUG", help="Name for ping URLs with the project's ping key.")
+@click.option("--start-by", type=int, metavar="S", help="Seconds within which a run must report its start; else none is waited for.")
+@click.option("--min-run-time", type=int, metavar="S", help="Seconds a run must take from its start signal; else any time.")
 @click.option("--max-run-time", type=int, metavar="S", help="Seconds a run may take from its start signal; else any time.")
 @as_json
 @of_data
@@ -98,8 +103,7 @@ def create(name: str, asked: str | None, tags: tuple[str, ...], as_json: bool, d
     \b
       lastbeat monitor create backup --schedule "0 2 * * *" --grace 3600
     """
-    names = {"grace": "gracePeriod", "max_run_time": "maxRunTime"}
-    given = {names.get(option, option): value for option, value in options.items() if value is not None}
+    given = {_NAMES.get(option, option): value for option, value in options.items() if value is not None}
     definition = defined(MonitorDefinition(), {"name": name, "tags": list(tags), **given}, _OPTIONS)
     now = clock.now()
     with administration(data_dir) as lastbeat, lastbeat.control.begin() as connection:
@@ -199,7 +203,7 @@ def _row(one: Seen, now: Ns) -> list[str]:
         one.monitor.id,
         one.monitor.name,
         one.status,
-        rhythm(one.monitor.schedule),
+        rhythm(one.monitor.schedule) + ("" if one.beat.health is None else " (cannot be computed)"),
         "never" if last is None else words.relative(last, now),
     ]
 
@@ -209,7 +213,10 @@ def _facts(one: Seen, now: Ns) -> list[tuple[str, str]]:
     return [
         ("Status", one.status + (", running" if one.running else "")),
         ("Expected", f"{rhythm(schedule)}, and {words.span(schedule.grace)} late at the most"),
+        ("Begins", "" if schedule.start_by is None else f"{words.span(schedule.start_by)} late at the most"),
+        ("Shortest run", "" if schedule.min_run is None else words.span(schedule.min_run)),
         ("Longest run", "" if schedule.max_run is None else words.span(schedule.max_run)),
+        ("Trouble", beat.health or ""),
         ("Last ping", _when(beat.last_ping_at, now) or "never"),
         ("Next ping", _when(one.next_expected_at, now)),
         ("Down since", _when(beat.down_since, now)),

@@ -61,7 +61,7 @@ def _summary(event: str, monitor: Mapping[str, Any], details: Mapping[str, Any])
     condition = f"{details.get('operator')} {details.get('threshold')}"
     match event:
         case "monitor_down":
-            return f"{name} is down: {details.get('reason', 'missed')}"
+            return f"{name} is down: {details.get('reason', 'missed').replace('_', ' ')}"
         case "monitor_up":
             return f"{name} is up again"
         case "metric_alert":

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from store.control.rows import given, is_given
 from store.control.tables import beats, counters, monitors, standings
 from store.model import Beat, Monitor, Ns, Run, Schedule, ShownStatus
 
@@ -100,7 +101,7 @@ def touch(connection: Connection, project_id: str) -> None:
 
 def among(connection: Connection, monitor_ids: Sequence[str]) -> dict[str, Watched]:
     """Those of the monitors that exist, by id."""
-    return {row[0]: _of(row) for row in connection.execute(_watched().where(monitors.c.id.in_(monitor_ids)))}
+    return {row[0]: _of(row) for row in connection.execute(_AMONG, given(monitor_ids)).all()}
 
 
 def find(
@@ -201,6 +202,9 @@ def _watched() -> Select[Any]:
     return select(*_MONITOR, *_SCHEDULE, *_BEAT).join(beats).where(monitors.c.deleted_at.is_(None))
 
 
+_AMONG = _watched().where(is_given(monitors.c.id))
+
+
 def _first(connection: Connection, query: Select[Any]) -> Watched | None:
     row = connection.execute(query).first()
     return _of(row) if row else None
@@ -218,7 +222,7 @@ def _of(row: Sequence[Any]) -> Watched:
 
 def _shows(status: ShownStatus, now: Ns) -> ColumnElement[bool]:
     """The same judgement as `rules.status.shown`, in SQL; a test holds both together."""
-    late = (beats.c.status == "up") & (beats.c.expected_at < now)
+    late = (beats.c.status == "up") & beats.c.health.is_(None) & (beats.c.expected_at < now)
     if status == "late":
         return late
     return (beats.c.status == status) & (~func.coalesce(late, False) if status == "up" else True)
