@@ -223,7 +223,7 @@ class Case:
     def _fail(self, beat: Beat, at: Ns, cause: Cause, ping: Ping | None) -> None:
         assert beat.incident_id is not None
         self.opened.append(Incident(beat.incident_id, self.monitor.project_id, self.monitor.id, None, cause, at))
-        details: dict[str, Any] = {"reason": cause, "lastPingAt": _iso(beat.last_ping_at), "expectedAt": _iso(beat.expected_at)}
+        details: dict[str, Any] = {"reason": cause, "lastPingAt": _iso(beat.last_ping_at), "expectedAt": _iso(status.expected_at(beat))}
         details["downSince"] = iso(at)
         if ping is not None:
             details |= {"exitStatus": ping.exit_status, "log": None if ping.log is None else ping.log[-_TOLD:]}
