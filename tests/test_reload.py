@@ -90,10 +90,10 @@ def test_one_file_with_an_error_and_nothing_changes_at_all(world: World, folder:
     reload = reloading(world, folder)
     reload.step(world.at(0))
     (folder / "a.yml").write_text(TOO_DEEP.replace("QueueTooDeep", "Another"))
-    (folder / "b.yml").write_text(TOO_DEEP.replace("metric: queue", "metrik: queue"))
+    (folder / "b.yml").write_text(TOO_DEEP.replace("metric: queue", "metrik: queue").replace("value: 100", "value: yes"))
     reload.step(world.at(1))
     assert in_force(world) == ["QueueTooDeep"]
-    assert [sentence.partition(" ")[0] for sentence in refused(world)] == [f"{folder}/b.yml:4:9:", f"{folder}/b.yml:7:9:"]
+    assert [sentence.partition(" ")[0] for sentence in refused(world)] == [f"{folder}/b.yml:7:9:", f"{folder}/b.yml:9:16:"]
     assert f"{folder}/b.yml:7:9: " in caplog.text
     assert "stay in force" in caplog.text
     caplog.clear()
