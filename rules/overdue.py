@@ -18,7 +18,7 @@ _BATCH = 500  # monitors a transaction: about 50 ms, so that others who write ne
 
 
 class Overdue:
-    """A step over the monitors that are due, found by the index on their deadline; the others cost nothing."""
+    """A step over the monitors that are due, found by the indexes on their deadlines and on those of rules; the others cost nothing."""
 
     def __init__(self, control: Control, watermark: Callable[[], Ns | None], base_url: str, guard: Guard | None = None) -> None:
         """`guard`: who holds alarms when most jobs fall silent at once; None: nobody."""
@@ -42,9 +42,12 @@ class Overdue:
                 case.until(watermark)
             holds = self._guard is not None and self._guard.holds(connection, cases.values(), watermark, now)
             ledger.save(connection, cases.values(), self._base_url, now, held=is_silence if holds else None)
-        return len(due) == _BATCH
+        return len(due) >= _BATCH
 
 
 def _due(connection: Connection, watermark: Ns, limit: int) -> list[str]:
-    """Monitors for which time alone decides something before the watermark."""
-    return verdicts.overdue(connection, watermark, limit) or standings.due(connection, watermark, limit)
+    """Monitors for which time alone decides something before the watermark, up to `limit` for their deadlines and as many for rules.
+
+    Both have their turn each time: where somebody is always overdue, rules would else wait for ever.
+    """
+    return list(dict.fromkeys([*verdicts.overdue(connection, watermark, limit), *standings.due(connection, watermark, limit)]))

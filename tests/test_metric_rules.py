@@ -81,6 +81,20 @@ def test_what_lasts_long_enough_fires_by_time_alone_and_not_before(world: World)
     assert world.events() == ["metric_alert"]
 
 
+def test_rules_have_their_turn_while_somebody_is_overdue_in_every_round(world: World) -> None:
+    job = worker(world)
+    world.follow(deep(hold=60))
+    others = [world.monitor(interval=30 + n, grace=0) for n in range(60)]
+    for other in others:
+        world.ping(other, 0)
+    sent(world, job, 1, queue=150.0)
+    for second in range(31, 70):
+        world.marks[0].set(world.at(second))
+        world.settle.step(world.at(second))
+        world.overdue.step(world.at(second))
+    assert world.stands(deep(), job).state == "firing"
+
+
 def test_a_ping_that_comes_late_to_be_settled_is_judged_by_when_it_came(world: World) -> None:
     job = worker(world)
     world.follow(deep(hold=600))
