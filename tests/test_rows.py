@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import bindparam, insert, select, update
 from world import World
 
-from store.control.rows import Rows, as_json
+from store.control.rows import Rows, as_json, given, is_given
 from store.control.tables import rules, settings
 
 _PUT = Rows(insert(settings), ("name", "value"))
@@ -46,3 +46,12 @@ def test_a_json_column_holds_what_sqlalchemy_reads_from_it(world: World) -> None
         Rows(insert(rules), ("uid", "position", "rule")).write(connection, [("r", 1, as_json({"value": 1.5, "tags": ("ä",)}))])
         assert connection.execute(select(rules.c.rule)).scalar_one() == {"value": 1.5, "tags": ["ä"]}
     assert as_json(None) is None
+
+
+def test_rows_are_found_by_any_of_the_texts_that_are_given(world: World) -> None:
+    names = ["a_plain", "a_'quote\"", "a_ü\\", "a_12"]
+    found = select(settings.c.name).where(is_given(settings.c.name))
+    with world.control.begin() as connection:
+        _PUT.write(connection, [(name, "x") for name in [*names, "a_other"]])
+        assert set(connection.execute(found, given([*names, "a_unknown"])).scalars()) == set(names)
+        assert connection.execute(found, given([])).all() == []

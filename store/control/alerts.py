@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
+from store.control.rows import given, is_given
 from store.control.tables import metric_alerts, standings
 from store.model import Alert, AlertState
 
@@ -43,7 +44,7 @@ def find(connection: Connection, monitor_id: str, *, limit: int = 100, offset: i
 
 def of_monitors(connection: Connection, monitor_ids: Sequence[str]) -> dict[str, list[Alert]]:
     """All alerts of the monitors, by monitor id; monitors without any are left out."""
-    return _by_monitor(connection, _standing().where(metric_alerts.c.monitor_id.in_(monitor_ids)))
+    return _by_monitor(connection, _OF_MONITORS, given(monitor_ids))
 
 
 def by_monitor(connection: Connection) -> dict[str, list[Alert]]:
@@ -57,15 +58,18 @@ def edition(connection: Connection) -> tuple[int, int]:
     return number, newest or 0
 
 
-def _by_monitor(connection: Connection, query: Select[Any]) -> dict[str, list[Alert]]:
+def _by_monitor(connection: Connection, query: Select[Any], parameters: Mapping[str, Any] | None = None) -> dict[str, list[Alert]]:
     found: dict[str, list[Alert]] = {}
-    for row in connection.execute(query.order_by(metric_alerts.c.created_at, metric_alerts.c.id)).mappings():
+    for row in connection.execute(query.order_by(metric_alerts.c.created_at, metric_alerts.c.id), parameters).mappings().all():
         found.setdefault(row["monitor_id"], []).append(_of(row))
     return found
 
 
 def _standing() -> Select[Any]:
     return select(metric_alerts, standings.c.state, standings.c.breaches).outerjoin(standings, standings.c.rule == metric_alerts.c.id)
+
+
+_OF_MONITORS = _standing().where(is_given(metric_alerts.c.monitor_id))
 
 
 def _of(row: Mapping[Any, Any]) -> Alert:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from store.control.rows import given, is_given
 from store.control.tables import channels, monitor_channels
 from store.model import Channel, Ns
 
@@ -51,10 +52,10 @@ def unknown(connection: Connection, project_id: str, channel_ids: Sequence[str])
 
 def chosen(connection: Connection, monitor_ids: Sequence[str]) -> dict[str, list[str]]:
     """The channels chosen for each monitor; monitors without a choice are left out."""
-    query = select(monitor_channels).where(monitor_channels.c.monitor_id.in_(monitor_ids)).order_by(monitor_channels.c.channel_id)
+    query = select(monitor_channels).where(is_given(monitor_channels.c.monitor_id)).order_by(monitor_channels.c.channel_id)
     found: dict[str, list[str]] = {}
-    for row in connection.execute(query):
-        found.setdefault(row.monitor_id, []).append(row.channel_id)
+    for monitor_id, channel_id in connection.execute(query, given(monitor_ids)).all():
+        found.setdefault(monitor_id, []).append(channel_id)
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, update
 
-from store.control.rows import Rows, as_json
+from store.control.rows import Rows, as_json, given, is_given
 from store.control.tables import incidents, outbox
 from store.model import Notice, Ns
 
@@ -93,8 +93,8 @@ def give_up(connection: Connection, notice: Notice, error: str) -> int:
 
 def supersede(connection: Connection, incident_ids: Sequence[str]) -> None:
     """These incidents are over: what is held about them need not be said any more."""
-    held = (outbox.c.incident_id.in_(incident_ids), outbox.c.state == "held")
-    connection.execute(update(outbox).where(*held).values(state="superseded"))
+    held = (is_given(outbox.c.incident_id), outbox.c.state == "held")
+    connection.execute(update(outbox).where(*held).values(state="superseded"), given(incident_ids))
 
 
 def held(connection: Connection) -> dict[str, int]:
@@ -126,10 +126,10 @@ def told(connection: Connection, incident_ids: Sequence[str]) -> dict[str, dict[
 
     Nobody heard of what is dead, held or superseded.
     """
-    begun = (outbox.c.incident_id.in_(incident_ids), outbox.c.sequence == 1, outbox.c.state.not_in(_UNHEARD))
+    begun = (is_given(outbox.c.incident_id), outbox.c.sequence == 1, outbox.c.state.not_in(_UNHEARD))
     query = select(outbox.c.incident_id, outbox.c.channel_id, outbox.c.payload).where(*begun)
     found: dict[str, dict[str, dict[str, Any]]] = {}
-    for incident_id, channel_id, payload in connection.execute(query.order_by(outbox.c.channel_id)):
+    for incident_id, channel_id, payload in connection.execute(query.order_by(outbox.c.channel_id), given(incident_ids)).all():
         found.setdefault(incident_id, {})[channel_id] = payload
     return found
 

@@ -1,15 +1,15 @@
-"""Many rows in one statement. What settle and overdue write for thousands of monitors would cost more in SQLAlchemy than in the database.
+"""Many rows in one statement. What settle and overdue do to thousands of monitors would cost more in SQLAlchemy than in the database.
 
-SQLAlchemy words the statement once, in the language of the database at hand; the values go to its driver as they are.
+SQLAlchemy words a statement once, in the language of the database at hand; the values go to its driver as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Delete, Dialect, Insert, Update
+from sqlalchemy import ColumnElement, Connection, Delete, Dialect, Insert, Update, bindparam, func, select
 
 
 class Rows:
@@ -36,3 +36,14 @@ class Rows:
 def as_json(value: object) -> str | None:
     """What a JSON column holds for the value; None for none."""
     return None if value is None else msgspec.json.encode(value).decode()
+
+
+def is_given(column: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether the column holds one of the texts in `given(texts)`: a single parameter, however many they are."""
+    each = func.json_each(bindparam("given")).table_valued("value")
+    return column.in_(select(each.c.value))
+
+
+def given(texts: Collection[str]) -> dict[str, str | None]:
+    """The parameter of a statement that asks what `is_given`."""
+    return {"given": as_json(list(texts))}

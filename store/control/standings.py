@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import astuple, replace
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
-from store.control.rows import Rows, as_json
+from store.control.rows import Rows, as_json, given, is_given
 from store.control.tables import monitors, standings
 from store.model import SECOND, Gap, Ns
 from store.rule import Standing
 
 _FIELDS = Standing.__struct_fields__
 _COLUMNS = [standings.c[name] for name in _FIELDS]
+_OF_MONITORS = select(*_COLUMNS).where(is_given(standings.c.monitor_id))
 _row = insert(standings)
 _kept = Rows(
     _row.on_conflict_do_update(
@@ -32,7 +33,7 @@ _gone = Rows(
 def of_monitors(connection: Connection, monitor_ids: Sequence[str]) -> dict[str, dict[str, Standing]]:
     """All standings of the monitors, by monitor id and rule; monitors without any are left out."""
     found: dict[str, dict[str, Standing]] = {}
-    for standing in _read(connection, select(*_COLUMNS).where(standings.c.monitor_id.in_(monitor_ids))):
+    for standing in _read(connection, _OF_MONITORS, given(monitor_ids)):
         found.setdefault(standing.monitor_id, {})[standing.rule] = standing
     return found
 
@@ -40,7 +41,7 @@ def of_monitors(connection: Connection, monitor_ids: Sequence[str]) -> dict[str,
 def of_rules(connection: Connection, rules: Sequence[str]) -> list[Standing]:
     """All standings of the rules, with monitors that are not deleted."""
     living = select(*_COLUMNS).join(monitors).where(monitors.c.deleted_at.is_(None))
-    return list(_read(connection, living.where(standings.c.rule.in_(rules)).order_by(standings.c.monitor_id)))
+    return _read(connection, living.where(standings.c.rule.in_(rules)).order_by(standings.c.monitor_id))
 
 
 def save(connection: Connection, changed: Sequence[Standing]) -> None:
@@ -84,5 +85,5 @@ def is_blank(standing: Standing) -> bool:
     return standing == Standing(standing.rule, standing.monitor_id)
 
 
-def _read(connection: Connection, query: Select[Any]) -> Iterable[Standing]:
-    return (Standing(*row) for row in connection.execute(query))
+def _read(connection: Connection, query: Select[Any], parameters: Mapping[str, Any] | None = None) -> list[Standing]:
+    return [Standing(*row) for row in connection.execute(query, parameters).all()]
