@@ -129,7 +129,7 @@ class Case:
         self._move(status.after_gap(self.beat, self.monitor.schedule, gap), gap.at, "not_listening")
         for rule in self._waiting():
             when = expectation.schedule_of(rule, self.monitor.schedule)
-            self._stand(rule, expectation.after_gap(rule, when, self._standing(rule), gap), gap.at)
+            self._stand(rule, expectation.after_gap(rule, when, self._standing(rule), gap, self.beat.last_ping_at), gap.at)
 
     def window(self, rule: Rule, verdict: threshold.Verdict, at: Ns, value: float) -> None:
         """A rule on a window was evaluated."""

@@ -55,7 +55,7 @@ def passed(rule: Rule, when: Schedule, standing: Standing) -> Standing:
     return replace(standing, state="firing", active_at=since, clears=0, clear_at=None, due_at=None, reopened=reopened)
 
 
-def after_gap(rule: Rule, when: Schedule, standing: Standing, gap: Gap) -> Standing:
+def after_gap(rule: Rule, when: Schedule, standing: Standing, gap: Gap, last_ping_at: Ns | None) -> Standing:
     """We were not listening; see `rules.status.after_gap`."""
     if standing.expected_at is None or standing.due_at is None or rule.on_own_outage == "fire":
         return standing
@@ -63,7 +63,7 @@ def after_gap(rule: Rule, when: Schedule, standing: Standing, gap: Gap) -> Stand
         held = gap.end + AFTER_A_STALL
         return replace(standing, due_at=held) if gap.start <= standing.due_at < held else standing
     try:
-        again = schedules.rearmed(when, standing.expected_at, gap.start, gap.end)
+        again = schedules.rearmed(when, standing.expected_at, gap.start, gap.end, last_ping_at=last_ping_at)
         return standing if again is None else _waiting(rule, when, standing, again.expected_at)
     except ValueError:
         return _put_off(standing, gap.end)

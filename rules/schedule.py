@@ -9,9 +9,9 @@ from typing import Final
 import msgspec
 
 from rules.cron import LIMIT as LIMIT
+from rules.cron import Slot, slot_after
 from rules.cron import check as check
 from rules.cron import normal as normal
-from rules.cron import Slot, slot_after
 from store.model import SECOND, Ns, Schedule
 
 HOUR: Final[Ns] = 3_600 * SECOND
@@ -79,22 +79,39 @@ def early(schedule: Schedule, expected: Ns) -> Ns:
     return _early(schedule, slot_after(schedule.cron, schedule.timezone, expected - 1).distance)
 
 
+def may_come_from(schedule: Schedule, expected: Ns, last_ping_at: Ns | None) -> Ns:
+    """From when on the ping that is expected at `expected` may come.
+
+    A little early, where it is counted from a ping. After a gap of ours, or a pause, an interval is counted from its end, and nobody knows
+    at what moment within it the job pings: then it may come at any.
+    Raises ValueError with a sentence where the schedule does not pass `check`.
+    """
+    interval = schedule.interval * SECOND
+    if schedule.cron is None and last_ping_at is not None and (expected - last_ping_at) % interval:
+        return expected - interval
+    return expected - early(schedule, expected)
+
+
 def same_rhythm(one: Schedule, other: Schedule) -> bool:
     """Whether both expect pings at the same times, however late those may be and however long runs may take."""
     return (one.interval, one.cron, one.timezone) == (other.interval, other.cron, other.timezone)
 
 
-def rearmed(schedule: Schedule, expected: Ns, gap_start: Ns, gap_end: Ns, due: Ns | None = None) -> Rearmed | None:
+def rearmed(
+    schedule: Schedule, expected: Ns, gap_start: Ns, gap_end: Ns, *, due: Ns | None = None, last_ping_at: Ns | None = None
+) -> Rearmed | None:
     """What is expected of a monitor after we were not listening from `gap_start` to `gap_end`; None if the gap does not concern it.
 
-    It does where the ping may have come in the gap: from a little before `expected` to when it would have been missed (`due`, or its
-    deadline). A job that has another turn within the hour is waited for once more; how any other is stays unknown until its next turn.
+    It does where the ping may have come in the gap: from when it may come (`may_come_from`) to when it would have been missed (`due`, or
+    its deadline). A job that has another turn within the hour is waited for once more; how any other is stays unknown until its next turn.
     A turn so soon after the gap that its ping may have come early, and so in the gap, is not waited for either.
     Raises ValueError with a sentence where the schedule does not pass `check`.
     """
     if gap_start > (deadline(schedule, expected) if due is None else due):
         return None
-    if gap_end < expected - EARLY_LIMIT or gap_end < expected - early(schedule, expected):  # most are far away, whatever their slots
+    if schedule.cron is not None and gap_end < expected - EARLY_LIMIT:  # most are far away, whatever their slots
+        return None
+    if gap_end < may_come_from(schedule, expected, last_ping_at):
         return None
     if schedule.cron is not None:
         another = slot_after(schedule.cron, schedule.timezone, expected).at

@@ -133,11 +133,12 @@ def _after_absence(beat: Beat, schedule: Schedule, gap: Gap, expected: Ns, due: 
     would never be told of. So a few gaps in a row that no ping came between put it off whatever they met of the window; after that only
     a gap that covers all of it does, since through any other the job had its chance each time.
     """
-    again = schedules.rearmed(schedule, expected, gap.start, gap.end, due)
+    again = schedules.rearmed(schedule, expected, gap.start, gap.end, due=due, last_ping_at=beat.last_ping_at)
     if again is None:
         missed_its_start = waits_for_start(beat, schedule) and schedules.starts_from(schedule, expected) <= gap.end and gap.start <= due
         return _begun(beat, schedule) if missed_its_start else beat
-    if beat.rearms >= REARMS and not (gap.start <= expected - schedules.early(schedule, expected) and due <= gap.end):
+    covered = gap.start <= schedules.may_come_from(schedule, expected, beat.last_ping_at) and due <= gap.end
+    if beat.rearms >= REARMS and not covered:
         return beat
     beat = replace(beat, status="unverified" if again.unverified else beat.status, rearms=beat.rearms + 1)
     # A run may be going on whose start or end we did not hear. While it may take its time, no other has to begin.

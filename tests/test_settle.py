@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 from world import START, World
 
-from rules import ledger
+from rules import actions, ledger
 from store.control import history, metric_keys, monitors, offsets
 from store.control.tables import outbox
 from store.journal import Journal
@@ -372,4 +372,41 @@ def test_nobody_is_down_by_what_a_gap_that_is_still_waiting_swallowed(world: Wor
             break
     assert (world.beat(job).status, world.events()) == ("up", [])
     world.run(391)
+    assert world.beat(job).status == "down"
+
+
+def test_a_second_gap_may_swallow_a_ping_whose_moment_the_first_left_unknown(world: World) -> None:
+    job = world.monitor(interval=3_600, grace=30)
+    world.ping(job, 0)
+    world.run(1)
+    world.gap(3_500, 4_000)  # it pings at 3,600, unheard
+    world.run(4_001)
+    world.gap(7_195, 7_205)  # and at 7,200
+    world.run(10_790)
+    assert (world.beat(job).status, world.events()) == ("up", [])
+    world.ping(job, 10_800)
+    world.run(10_801)
+    assert world.beat(job).rearms == 0
+
+
+def test_after_a_pause_too_a_ping_may_come_at_any_moment(world: World) -> None:
+    job = world.monitor(interval=86_400, grace=600)
+    world.ping(job, 0)
+    world.run(1)
+    with world.control.begin() as connection:
+        actions.pause(connection, job, "", world.at(10))
+    with world.control.begin() as connection:
+        actions.resume(connection, job, "", world.at(40_000))  # expected at 126,400, and it pings at 86,400
+    world.gap(86_390, 86_410)
+    world.run(126_400 + 601)
+    assert (world.beat(job).status, "monitor_down" in world.events()) == ("unverified", False)
+
+
+def test_restarts_that_never_end_leave_no_dead_job_untold(world: World) -> None:
+    job = world.monitor(interval=60, grace=30)
+    world.ping(job, 0)
+    world.run(1)
+    for second in range(50, 1_000, 25):
+        world.gap(second, second + 2)
+        world.run(second + 3)
     assert world.beat(job).status == "down"

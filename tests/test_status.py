@@ -400,7 +400,7 @@ def test_a_gap_that_covers_the_window_always_puts_it_off() -> None:
     schedule = Schedule(interval=60, grace=30)
     thrice = _restarted(_pinged(schedule), schedule, 3)
     assert thrice.expected_at is not None and thrice.deadline is not None
-    first, last = thrice.expected_at - 6 * SECOND, thrice.deadline
+    first, last = thrice.expected_at - 60 * SECOND, thrice.deadline  # after a gap nobody knows when within its interval it pings
     again = status.after_gap(thrice, schedule, Gap(last, first, last, "restart"))
     assert (again.rearms, again.expected_at) == (4, last + 60 * SECOND)
     for start, end in ((first + 1, last), (first, last - 1)):

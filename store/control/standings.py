@@ -74,7 +74,8 @@ def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
     if gap.reason == "stall":
         touched = standings.c.due_at.between(gap.start, gap.end + SECOND)
     else:
-        touched = (standings.c.due_at >= gap.start) & (standings.c.expected_at <= gap.end + 300 * SECOND)
+        # After a gap an interval of up to an hour is counted anew, and a ping may come at any time within it.
+        touched = (standings.c.due_at >= gap.start) & (standings.c.expected_at <= gap.end + 3_600 * SECOND)
     query = (
         select(standings.c.monitor_id).join(monitors).where(touched, standings.c.expected_at.is_not(None), monitors.c.deleted_at.is_(None))
     )

@@ -82,7 +82,8 @@ def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
     In the order of their ids; only those behind the id `behind`.
 
     A ping may come before `expected_at` by a tenth of the interval, and by five minutes at the most. Where the start of a run is waited
-    for, and an interval is counted from the last ping, it may have come at any time since.
+    for, and an interval is counted from the last ping, it may have come at any time since; and so may a ping that is expected an interval
+    after a gap or a pause.
     """
     if gap.reason == "stall":
         span = (gap.start, gap.end + SECOND)
@@ -91,7 +92,8 @@ def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
         early = monitors.c.cron.is_not(None) | (beats.c.expected_at - monitors.c.interval * (SECOND // 10) <= gap.end)
         window = (beats.c.deadline >= gap.start) & (beats.c.expected_at <= gap.end + 300 * SECOND) & early
         starts = (beats.c.deadline >= gap.start) & monitors.c.start_by.is_not(None) & monitors.c.cron.is_(None)
-        touched = or_(window, starts, beats.c.runs.is_not(None))
+        anytime = (beats.c.deadline >= gap.start) & ((beats.c.expected_at - beats.c.last_ping_at) % (monitors.c.interval * SECOND) != 0)
+        touched = or_(window, starts, anytime & monitors.c.cron.is_(None), beats.c.runs.is_not(None))
     query = select(beats.c.monitor_id).join(monitors).where(touched, monitors.c.deleted_at.is_(None), beats.c.monitor_id > behind)
     return list(connection.execute(query.order_by(beats.c.monitor_id)).scalars())
 
