@@ -48,8 +48,11 @@ def passed(rule: Rule, when: Schedule, standing: Standing) -> Standing:
     assert standing.due_at is not None
     if standing.expected_at is None:
         return _expecting(rule, when, standing, standing.due_at)
-    if missed_at(rule, when, standing.expected_at) > standing.due_at:
-        return _waiting(rule, when, judge.calm(standing), standing.expected_at)
+    try:
+        if missed_at(rule, when, standing.expected_at) > standing.due_at:
+            return _waiting(rule, when, judge.calm(standing), standing.expected_at)
+    except ValueError:
+        return _put_off(standing, standing.due_at)
     since = standing.due_at if standing.active_at is None else standing.active_at
     reopened = standing.reopened + (standing.state == "recovering")
     return replace(standing, state="firing", active_at=since, clears=0, clear_at=None, due_at=None, reopened=reopened)

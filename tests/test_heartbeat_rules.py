@@ -369,6 +369,19 @@ def test_a_schedule_that_cannot_be_computed_stops_nobody_and_is_tried_again(worl
     assert world.events() == ["monitor_down"] * 2
 
 
+def test_a_schedule_that_is_lost_while_it_is_waited_for_stops_nobody(world: World) -> None:
+    world.channel()
+    job, other = world.monitor(interval=86_400), world.monitor(interval=60)
+    rule = heartbeat(cron="*/10 * * * *", timezone="UTC", grace=60, consecutive=2)
+    world.follow(rule)
+    pinged(world, job, 30)
+    pinged(world, other, 31)
+    _zone(world, "Nowhere/Gone")
+    world.run(2_000)
+    assert world.stands(rule, job).health == "error"
+    assert world.beat(other).status == "down"
+
+
 def _zone(world: World, name: str) -> None:
     """The rules as they are in force, in another time zone."""
     with world.control.begin() as connection:
