@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 
-from store.model import SECOND, Ns
-from store.points.aggregate import held
+from store.model import Ns
+from store.points.aggregate import held, rate
 from store.rule import WindowFunction
 
 Point = tuple[Ns, float]
@@ -28,8 +27,7 @@ def aggregated(func: WindowFunction, points: Sequence[Point]) -> float | None:
         case "p95":
             return sorted(values)[max(1, math.floor(len(values) * 0.95 + 0.5)) - 1]
         case "rate":
-            rises = sum(max(0.0, after - before) for before, after in pairwise(values))
-            return held(rises * SECOND / (points[-1][0] - points[0][0]))
+            return rate(points)
         case "sum":
             return held(sum(values))
         case "mean":

@@ -10,9 +10,11 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from hypothesis import strategies as st
 from influx import DATABASE, Influx
 
 from store.model import KINDS, SECOND, Bucket, Kind, Ns, Ping, new_id
-from store.points import Away, Points, PointsError, aggregate, connections, embedded
+from store.points import Away, Points, PointsError, aggregate, connections, embedded, window_queries
 from store.points.embedded import EmbeddedPoints
 from store.points.influx import FIRST_WINDOW, InfluxPoints
 from store.rule import WINDOW_FUNCTIONS, WindowFunction
@@ -44,24 +46,32 @@ NUMBERS = st.dictionaries(st.sampled_from("abc"), st.floats(min_value=-1e6, max_
 HISTORIES = st.dictionaries(INSTANTS, NUMBERS, max_size=20)
 
 
-def _aggregated(func: WindowFunction, points: list[tuple[Ns, float]]) -> float:
-    values = [value for _, value in points]
+INSTANTS_APART = st.integers(min_value=0, max_value=60).map(lambda n: EPOCH + n * SECOND)
+LARGEST = sys.float_info.max
+VALUES = st.one_of(st.floats(-1e6, 1e6), st.integers(0, 20).map(float), st.sampled_from([LARGEST, 1.7e308, -1.7e308]))
+WATCHED = st.lists(st.dictionaries(INSTANTS_APART, st.one_of(st.floats(-1e6, 1e6), VALUES), max_size=40), min_size=1, max_size=3)
+
+
+def reckoned(func: WindowFunction, points: list[tuple[Ns, float]]) -> float:
+    """What a window function means, without rounding and without a largest number until the end."""
+    exact = [Fraction(value) for _, value in points]
     match func:
         case "mean":
-            return math.fsum(values) / len(values)
+            answer = sum(exact) / len(exact)
         case "min":
-            return min(values)
+            answer = min(exact)
         case "max":
-            return max(values)
+            answer = max(exact)
         case "sum":
-            return math.fsum(values)
+            answer = sum(exact, start=Fraction())
         case "count":
-            return len(values)
+            answer = Fraction(len(exact))
         case "p95":
-            return sorted(values)[max(1, math.floor(len(values) * 0.95 + 0.5)) - 1]
+            answer = sorted(exact)[math.floor(Fraction(len(exact) * 95, 100) + Fraction(1, 2)) - 1]
         case "rate":
-            rises = math.fsum(max(0.0, after - before) for before, after in pairwise(values))
-            return rises / (points[-1][0] - points[0][0]) * SECOND
+            risen = sum((after - before if after >= before else after for before, after in pairwise(exact)), start=Fraction())
+            answer = risen * SECOND / (points[-1][0] - points[0][0])
+    return float(max(-Fraction(LARGEST), min(answer, Fraction(LARGEST))))
 
 
 class PointsContract:
@@ -129,11 +139,11 @@ class PointsContract:
 
     @pytest.mark.parametrize(
         ("func", "expected"),
-        [("mean", 3.25), ("min", 1.0), ("max", 6.0), ("sum", 13.0), ("count", 4.0), ("p95", 6.0), ("rate", 7.0 / 30)],
+        [("mean", 3.25), ("min", 1.0), ("max", 6.0), ("sum", 13.0), ("count", 4.0), ("p95", 6.0), ("rate", 9.0 / 30)],
     )
     def test_a_window_is_one_number_for_each_monitor(self, points: Points, func: WindowFunction, expected: float) -> None:
         one, other, metric = new_id("mon"), new_id("mon"), new_id("日 key")
-        values = [1.0, 4.0, 2.0, 6.0, 1000.0]  # rises of 3 and 4, a fall; the last one lies behind the window
+        values = [1.0, 4.0, 2.0, 6.0, 1000.0]  # rises by 3, to 2 after it began anew, and by 4; the last one lies behind
         points.write([Ping(EPOCH + n * 10 * SECOND, one, numbers={metric: value, "else": 9.0}) for n, value in enumerate(values)])
         points.write([Ping(EPOCH + n * SECOND, other, numbers={metric: 7.0}) for n in range(2)])
         found = points.window(func, metric, EPOCH, EPOCH + 40 * SECOND)
@@ -151,29 +161,77 @@ class PointsContract:
             assert points.window(func, "t", EPOCH, EPOCH + SECOND) == {}
         assert points.window("rate", metric, EPOCH, EPOCH + SECOND) == {}, "one point is no pace"
 
-    @pytest.mark.parametrize("func", WINDOW_FUNCTIONS)
-    def test_numbers_near_the_largest_float_make_a_finite_number(self, points: Points, monitor: str, func: WindowFunction) -> None:
+    @pytest.mark.parametrize(
+        ("numbers", "sums"),
+        [
+            ([1.7e308] * 4, {"mean": 1.7e308, "sum": LARGEST, "rate": 0.0}),
+            ([-1.7e308] * 4, {"mean": -1.7e308, "sum": -LARGEST, "rate": 0.0}),
+            ([1.7e308, 1.7e308, -1.7e308], {"mean": 1.7e308 / 3, "sum": 1.7e308, "rate": -0.85e308}),
+            ([-1.7e308, -1.7e308, 1.7e308], {"mean": -1.7e308 / 3, "sum": -1.7e308, "rate": 1.7e308}),
+            ([-1.7e308, 1.7e308], {"mean": 0.0, "sum": 0.0, "rate": LARGEST}),
+        ],
+    )
+    def test_windows_of_numbers_near_the_largest_are_finite_and_right(
+        self, points: Points, numbers: list[float], sums: dict[WindowFunction, float]
+    ) -> None:
+        huge, plain, metric = new_id("mon"), new_id("mon"), new_id("key")
+        points.write([Ping(EPOCH + n * SECOND, huge, numbers={metric: number}) for n, number in enumerate(numbers)])
+        points.write([Ping(EPOCH + n * SECOND, plain, numbers={metric: 0.1}) for n in range(3)])
+        for func, expected in sums.items():
+            found = points.window(func, metric, EPOCH, EPOCH + 60 * SECOND)
+            assert [found[huge][0], found[plain][0]] == pytest.approx([expected, {"mean": 0.1, "sum": 0.3, "rate": 0.0}[func]]), func
+            assert [found[huge][1], found[plain][1]] == [len(numbers), 3]
+
+    def test_the_p95_of_few_and_of_many_points_is_the_nearest_rank(self, points: Points) -> None:
+        metric, monitors = new_id("key"), {new_id("mon"): count for count in range(1, 62)}
+        points.write([Ping(EPOCH + n, monitor, numbers={metric: float(-n)}) for monitor, count in monitors.items() for n in range(count)])
+        found = points.window("p95", metric, EPOCH, EPOCH + SECOND)
+        assert found == {monitor: (float(math.floor(count * 0.95 + 0.5) - count), count) for monitor, count in monitors.items()}
+        assert [found[monitor][0] for monitor, count in monitors.items() if count in (1, 9, 10, 29, 30)] == [0.0, 0.0, 0.0, -1.0, -1.0]
+
+    def test_a_mean_is_between_the_extremes_even_when_the_sum_is_rounded(self, points: Points, monitor: str) -> None:
         metric = new_id("key")
-        points.write([Ping(EPOCH + n, monitor, numbers={metric: 1.7e308}) for n in range(4)])
-        ((value, count),) = points.window(func, metric, EPOCH, EPOCH + SECOND).values()
-        assert math.isfinite(value) and count == 4
-        assert value == {"count": 4.0, "rate": 0.0, "sum": sys.float_info.max}.get(func, pytest.approx(1.7e308))
+        points.write([Ping(EPOCH + n, monitor, numbers={metric: 0.1}) for n in range(3)])  # 0.30000000000000004 / 3 is more
+        assert points.window("mean", metric, EPOCH, EPOCH + SECOND) == {monitor: (0.1, 3)}
+
+    def test_any_text_may_be_a_monitor_or_a_key_of_a_window(self, points: Points) -> None:
+        texts = ['"', "'", "\\", "a,b=c d", "100%41", "日本", "🎈", " ", "line\nbreak", "$metric", "'; DROP TABLE numbers; --"]
+        end = new_id("end")  # other tests may have written into the same store
+        points.write([Ping(EPOCH + n, text + end, numbers={key + end: float(n)}) for n, text in enumerate(texts) for key in texts])
+        for key in texts:
+            found = points.window("max", key + end, EPOCH, EPOCH + SECOND)
+            assert found == {text + end: (float(n), 1) for n, text in enumerate(texts)}
+
+    def test_a_window_of_all_time_may_be_asked_for(self, points: Points, monitor: str) -> None:
+        metric = new_id("key")
+        points.write([Ping(EPOCH + n, monitor, numbers={metric: 2.0}) for n in range(3)])
+        assert points.window("sum", metric, -(10**30), 10**30) == {monitor: (6.0, 3)}
+
+    def test_each_window_is_one_question_whatever_the_number_of_monitors(self, points: Points) -> None:
+        metric = new_id("key")
+        points.write([Ping(EPOCH + n, monitor, numbers={metric: 1.0}) for monitor in [new_id("mon") for _ in range(30)] for n in range(2)])
+        for func in WINDOW_FUNCTIONS:
+            before = window_queries._value.get()
+            assert len(points.window(func, metric, EPOCH, EPOCH + 60 * SECOND)) == 30
+            assert window_queries._value.get() - before == 1, func
+        points.window("mean", metric, EPOCH, EPOCH)
+        assert window_queries._value.get() - before == 1, "nothing is asked where nothing can be found"
 
     @settings(max_examples=25, deadline=None, suppress_health_check=SHARED)
-    @given(histories=st.lists(st.dictionaries(INSTANTS, st.floats(min_value=-1e6, max_value=1e6), max_size=25), min_size=1, max_size=3))
-    def test_a_window_agrees_with_its_definition(self, points: Points, histories: list[dict[Ns, float]]) -> None:
-        metric = new_id("key")
+    @given(histories=WATCHED, start=INSTANTS_APART, length=st.integers(1, 60).map(lambda n: n * SECOND))
+    def test_windows_agree_with_their_definition(self, points: Points, histories: list[dict[Ns, float]], start: Ns, length: Ns) -> None:
+        metric, end = new_id("key"), start + length
         of = {new_id("mon"): history for history in histories}
         points.write([Ping(at, monitor, numbers={metric: value}) for monitor, history in of.items() for at, value in history.items()])
-        start, end = EPOCH + 5, EPOCH + 50
+        within = {m: [(at, v) for at, v in sorted(history.items()) if start <= at < end] for m, history in of.items()}
         for func in WINDOW_FUNCTIONS:
-            within = {m: [(at, v) for at, v in sorted(history.items()) if start <= at < end] for m, history in of.items()}
-            expected = {m: (_aggregated(func, known), len(known)) for m, known in within.items() if len(known) > (func == "rate")}
+            expected = {m: known for m, known in within.items() if len(known) > (func == "rate")}
             found = points.window(func, metric, start, end)
-            assert found.keys() == expected.keys()
-            for monitor, (value, count) in expected.items():
-                assert found[monitor][0] == pytest.approx(value, rel=1e-9, abs=1e-6), func
-                assert found[monitor][1] == count
+            assert {m: count for m, (_, count) in found.items()} == {m: len(known) for m, known in expected.items()}
+            for monitor, known in expected.items():
+                # Rounded, by as much as the largest of the numbers has no more digits.
+                close = pytest.approx(reckoned(func, known), rel=1e-12, abs=1e-12 * max(abs(v) for _, v in known) + 1e-280)
+                assert found[monitor][0] == close, (func, known)
 
     def test_pages_are_newest_first_and_meet_without_overlap(self, points: Points, monitor: str) -> None:
         pings = [Ping(EPOCH + n, monitor, numbers={"n": float(n)}, texts={"t": str(n)}) for n in range(7)]
@@ -523,6 +581,55 @@ def test_a_file_of_a_newer_version_is_refused_and_left_alone(path: Path) -> None
     assert path.read_bytes() == before
 
 
+def aged(path: Path) -> None:
+    """Make a store's file one of version 1, as it was before windows were asked for."""
+    old = sqlite3.connect(path)
+    old.executescript("DROP INDEX series_label; PRAGMA user_version = 1;")
+    old.close()
+
+
+def schema(path: Path) -> tuple[int, list[tuple[str]]]:
+    connection = sqlite3.connect(path)
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    statements = connection.execute("SELECT sql FROM sqlite_schema ORDER BY name").fetchall()
+    connection.close()
+    return version, statements
+
+
+def test_a_file_of_version_1_becomes_one_of_today_with_all_that_is_in_it(path: Path) -> None:
+    store = EmbeddedPoints(path)
+    store.write(pinged("mon_1", 3, load=1.0))
+    store.close()
+    new = schema(path)
+    aged(path)
+    assert schema(path) != new
+    store = EmbeddedPoints(path)
+    assert store.pings("mon_1", limit=10) == pinged("mon_1", 3, load=1.0)[::-1]
+    assert store.window("sum", "load", EPOCH, EPOCH + YEARS) == {"mon_1": (3.0, 3)}
+    store.close()
+    assert schema(path) == new
+
+
+def test_many_may_open_a_file_of_version_1_at_once_while_the_old_program_still_writes(path: Path) -> None:
+    new_store(path)
+    new = schema(path)
+    old = EmbeddedPoints(path)
+    old.write([])
+    aged(path)
+    barrier = threading.Barrier(5)
+
+    def opened(n: int) -> None:
+        barrier.wait()
+        store = EmbeddedPoints(path) if n else old
+        store.write(pinged(f"mon_{n}", 3, load=1.0))
+        store.close()
+
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(opened, range(5)))
+    assert schema(path) == new
+    assert rows(path, "numbers") == 15
+
+
 def test_the_database_of_another_program_is_refused_and_left_alone(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE series (theirs)")
@@ -724,6 +831,45 @@ def test_only_the_asked_series_and_time_are_read(path: Path, statement: str, sea
     assert any(step.startswith("SEARCH") and step.endswith(search) for step in plan(path, statement))
 
 
+@pytest.mark.parametrize("func", WINDOW_FUNCTIONS)
+def test_a_window_reads_the_asked_metric_and_time_of_each_monitor_and_sorts_none_but_the_points_of_one(
+    path: Path, func: WindowFunction
+) -> None:
+    new_store(path)
+    steps = plan(path, aggregate.SQL[func])
+    assert "SEARCH series USING INDEX series_label (measurement=? AND label=?)" in steps
+    reads = [step for step in steps if " numbers " in step]
+    assert set(reads) == {"SEARCH numbers USING PRIMARY KEY (series=? AND at>? AND at<?)"}
+    assert not [step for step in steps if step.startswith("SCAN") and "subquery" not in step], steps
+    sorts = [n for n, step in enumerate(steps) if "TEMP B-TREE" in step]
+    assert len(sorts) == (func == "p95")
+    assert all(any("CORRELATED" in step for step in steps[:n]) for n in sorts), steps
+
+
+def test_the_writer_does_not_wait_for_a_window_nor_does_the_window_see_what_it_wrote(path: Path) -> None:
+    store = EmbeddedPoints(path)
+    store.write([ping for n in range(100) for ping in pinged(f"mon_{n}", 10, load=1.0)])
+    wrote: list[float] = []
+
+    def write_amid() -> int:
+        if not wrote:
+            began = time.monotonic()
+            store.write(pinged("mon_new", 10, load=1.0))
+            wrote.append(time.monotonic() - began)
+        return 0
+
+    with store._connections.reading() as reader:
+        reader.set_progress_handler(write_amid, 2_000)  # the next window is asked over this connection, and has not ended by then
+    for func in WINDOW_FUNCTIONS:
+        store.forget("mon_new", 100)
+        wrote.clear()
+        assert len(store.window(func, "load", EPOCH, EPOCH + YEARS)) == 100
+        assert wrote, func
+        assert wrote[0] < connections.BUSY_SECONDS / 2
+        assert store.count_pings("mon_new") == 10
+    store.close()
+
+
 DYING = """
 import os, signal, sys
 from pathlib import Path
@@ -753,22 +899,3 @@ def test_a_kill_leaves_all_of_a_batch_or_nothing(path: Path, moment: str, kept: 
     assert [bucket.count for bucket in store.buckets("mon_1", ["a"], 0, 10_000, 10_000)["a"]] == [kept]
     store.close()
     assert (rows(path, "pings"), rows(path, "numbers"), rows(path, "series")) == (kept, kept, 2)
-
-
-def test_a_file_of_the_version_before_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: Path) -> None:
-    points = EmbeddedPoints(tmp_path / "points.db")
-    points.write(pinged("mon_1", 3, load=1.0))
-    points.close()
-    old = sqlite3.connect(tmp_path / "points.db")
-    old.executescript("DROP INDEX series_label; PRAGMA user_version = 1;")
-    old.close()
-    points = EmbeddedPoints(tmp_path / "points.db")
-    assert points.window("sum", "load", EPOCH, EPOCH + YEARS) == {"mon_1": (3.0, 3)}
-    points.close()
-    now = sqlite3.connect(tmp_path / "points.db")
-    assert now.execute("PRAGMA user_version").fetchone() == (connections.VERSION,)
-    (plan,) = [row[3] for row in now.execute("EXPLAIN QUERY PLAN " + aggregate.SQL["mean"], ("load", 0, 1)) if "series " in row[3] + " "][
-        :1
-    ]
-    assert "series_label" in plan, "not every series of every monitor is looked at"
-    now.close()

@@ -66,8 +66,9 @@ class Points(Protocol):
     def window(self, func: WindowFunction, metric: str, start: Ns, end: Ns) -> Mapping[str, tuple[float, int]]:
         """The points of one metric within [start, end) as one finite number for each monitor that has any, and how many points those were.
 
-        One question to the store, whatever the number of monitors. `store.points.aggregate` says what each function means; `rate` needs
-        two points. A sum beyond every float is the largest one.
+        One question to the store, whatever the number of monitors; a second one where numbers are so large that their sum is beyond
+        every float. `store.points.aggregate` says what each function means; `rate` needs two points. What is beyond every float is held
+        at the largest or the smallest.
         """
 
     def pings(self, monitor: str, *, limit: int, offset: int = 0, before: Ns | None = None, since: Ns = 0) -> list[Ping]:

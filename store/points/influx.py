@@ -16,7 +16,7 @@ import prometheus_client
 
 from store.model import SECOND, Bucket, Ns, Ping, Transition
 from store.points import METRIC, PING, STATE, TEXT, Away, PointsError, Refusal, window_queries
-from store.points.aggregate import ASKED, INFLUXQL, RATE, SHRUNK, Measured, held
+from store.points.aggregate import ASKED, INFLUXQL, SHRINK, SHRUNK, Measured, held, rate
 from store.points.lines import encoded, from_source, label, ping_lines, state_line, text_of
 from store.points.sift import NothingTaken, sift
 from store.points.wire import Answered, Found, Unspeakable, Wire
@@ -34,12 +34,11 @@ _LINES = 5_000  # a request: fewer cost more time in all, more bring nothing
 _SENDERS = 2  # requests at once: more bring nothing either
 _BYTES = 4 * 2**20  # InfluxDB takes 10 MB (3) to 50 MB (2) at once
 _STUMBLES = 3  # how often an "internal error" is the server's own trouble, before a line is suspected
-_SHRINK = 2.0**64
 
 _TIME = "time >= {start} AND time < {end}"
 _DURING = f'"monitor" = $monitor AND {_TIME}'
 _METRICS = f'"{METRIC}" WHERE {_DURING} AND ({{metrics}})'
-_SHRUNK = f'(SELECT "value" / {_SHRINK:.1f} AS "value" FROM {_METRICS} GROUP BY "metric") WHERE {_TIME}'
+_SHRUNK = f'(SELECT "value" / {SHRINK:.1f} AS "value" FROM {_METRICS} GROUP BY "metric") WHERE {_TIME}'
 _BUCKETS = 'SELECT mean("value"), min("value"), max("value"), count("value") FROM {source} GROUP BY "metric"{by_time} fill(none)'
 _PAGE = f"""SELECT "kind", "n", "log", "problem", "duration", "exit", "rid", "source" FROM "{PING}"
     WHERE {_DURING} ORDER BY time DESC LIMIT {{limit}} OFFSET {{offset}}"""
@@ -84,21 +83,17 @@ class InfluxPoints:
         return buckets
 
     def window(self, func: WindowFunction, metric: str, start: Ns, end: Ns) -> Measured:
-        window_queries.inc()
         start, end = max(0, start), min(end, LATEST)
         if start >= end:
             return {}
-        if func == "rate":
-            rises, pauses = self._wire.ask(RATE.format(start=start, end=end), metric=label(metric))
-            return _rates(rises, pauses)
-        terms = {"function": INFLUXQL[func], "start": start, "end": end, "shrink": f"{_SHRINK:.1f}"}
+        terms = {"function": INFLUXQL[func], "start": start, "end": end}
         try:
-            (found,) = self._wire.ask(ASKED.format(**terms), metric=label(metric))
-            scale = 1.0
+            found, scale = self._by_monitor(ASKED.format(**terms), metric), 1.0
         except Unspeakable:  # a sum on the way is infinite
-            (found,) = self._wire.ask(SHRUNK.format(**terms), metric=label(metric))
-            scale = _SHRINK
-        return {text_of(one.tags["monitor"]): (held(value * scale), int(count)) for one in found for _, value, count in one.rows}
+            found, scale = self._by_monitor(SHRUNK.format(**terms), metric), SHRINK
+        if func == "rate":
+            return {monitor: (rate(points), len(points)) for monitor, points in found.items() if len(points) > 1}
+        return {monitor: _number(row, scale) for monitor, (row,) in found.items()}
 
     def pings(self, monitor: str, *, limit: int, offset: int = 0, before: Ns | None = None, since: Ns = 0) -> list[Ping]:
         rows: list[list[Any]] = []
@@ -195,7 +190,13 @@ class InfluxPoints:
             yield from ((one, 1.0) for one in found)
         except Unspeakable:  # the sum of numbers near the largest float is infinite
             (found,) = self._wire.ask(_BUCKETS.format(source=_SHRUNK.format(**terms), **terms), monitor=label(monitor), **labels)
-            yield from ((one, _SHRINK) for one in found)
+            yield from ((one, SHRINK) for one in found)
+
+    def _by_monitor(self, query: str, metric: str) -> dict[str, list[list[Any]]]:
+        """The rows of a window query: one for each monitor, or one for each point."""
+        window_queries.inc()
+        (found,) = self._wire.ask(query, metric=label(metric))
+        return {text_of(one.tags["monitor"]): one.rows for one in found}
 
     def _windows(self, before: Ns | None, since: Ns) -> Iterator[tuple[Ns, Ns]]:
         """The time from `since` to `before`, as [start, end) from the newest to the oldest, each twice as long as the one before."""
@@ -226,13 +227,11 @@ def _bucket(row: Sequence[Any], start: Ns, width: Ns, scale: float) -> Bucket:
     return Bucket(max(at, start) // width * width, min(max(mean * scale, low), high), low, high, count)
 
 
-def _rates(rises: Sequence[Found], pauses: Sequence[Found]) -> dict[str, tuple[float, int]]:
-    rose = {one.tags["monitor"]: float(rise) for one in rises for _, rise in one.rows}
-    return {
-        text_of(one.tags["monitor"]): (held(rose.get(one.tags["monitor"], 0.0) * SECOND / pause), int(count) + 1)
-        for one in pauses
-        for _, pause, count in one.rows
-    }
+def _number(row: Sequence[Any], scale: float) -> tuple[float, int]:
+    """Of a row of time, number, its bounds if it has any, and count; a count is its own number."""
+    _, *numbers, count = row
+    value, *bounds = numbers or [count]
+    return held(value * scale, *(bound * scale for bound in bounds)), int(count)
 
 
 def _by_instant(found: Sequence[Found], kind: Callable[[Any], Any]) -> dict[Ns, dict[str, Any]]:
