@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +18,7 @@ from influx import DATABASE, Influx
 from store.model import SECOND, Ns, Ping, new_id
 from store.points import Away, PointsError
 from store.points.influx import InfluxPoints
+from store.rule import WINDOW_FUNCTIONS
 
 AT: Ns = 1_700_000_000 * SECOND
 Answer = tuple[int, str]
@@ -29,9 +31,11 @@ class Stub:
     def __init__(self) -> None:
         self.take: Callable[[list[str]], Answer] = lambda lines: (204, "")
         self.found: Answer = EMPTY
+        self.first: list[Answer] = []  # what it says before that
         self.taken: list[str] = []
         self.writes: list[list[str]] = []
         self.heads: list[tuple[str, dict[str, str]]] = []
+        self.asked: list[str] = []  # the queries
         stub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -44,7 +48,8 @@ class Stub:
                     status, said = stub.take(lines)
                     stub.taken += lines if status == 204 else []
                 else:
-                    status, said = stub.found
+                    stub.asked += parse_qs(body.decode())["q"]
+                    status, said = stub.first.pop(0) if stub.first else stub.found
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(said)))
                 self.end_headers()
@@ -100,6 +105,35 @@ def test_what_is_sent_fits_every_version(stub: Stub, points: InfluxPoints) -> No
     assert asked == "/query"
     assert headers["Authorization"] == form["Authorization"] == "Token t0ken"
     assert stub.taken == [f"hb_ping,kind=success,monitor=mon_1 n=1 {AT}", f"hb_metric,metric=n,monitor=mon_1 value=0.0 {AT}"]
+
+
+PAGE: Answer = saying(200, results=[{"series": [{"name": "hb_ping", "values": [[AT, "success", 1, *[None] * 6]]}]}])
+
+
+def test_every_question_is_a_single_statement_bounded_in_time(stub: Stub, points: InfluxPoints) -> None:
+    # InfluxDB 3 takes no two statements at once, and opens every file that a query may meet.
+    for func in WINDOW_FUNCTIONS:
+        assert points.window(func, "load", AT, AT + SECOND) == {}
+    points.buckets("mon_1", ["load"], AT, AT + SECOND, SECOND)
+    points.arrivals("mon_1", AT, AT + SECOND, 10)
+    points.count_pings("mon_1", since=AT)
+    stub.first = [PAGE]
+    assert points.pings("mon_1", limit=1, since=AT) == [Ping(AT, "mon_1")]
+    assert len(stub.asked) == len(WINDOW_FUNCTIONS) + 5
+    for query in stub.asked:
+        assert query.count("SELECT") == 1
+        assert ";" not in query
+        assert "time >= " in query
+        assert "time < " in query
+
+
+def test_a_window_whose_sum_is_beyond_every_float_is_asked_for_once_more_with_smaller_numbers(stub: Stub, points: InfluxPoints) -> None:
+    series = [{"tags": {"monitor": "mon_1"}, "values": [[AT, 2.0**960, 3]]}]
+    stub.first = [(200, '{"error":"json: unsupported value: +Inf"}'), saying(200, results=[{"series": series}])]
+    assert points.window("sum", "load", AT, AT + SECOND) == {"mon_1": (sys.float_info.max, 3)}
+    first, second = stub.asked
+    assert '"value" / 18446744073709551616.0' in second
+    assert second.count("time >= ") == first.count("time >= ") + 1 == 2
 
 
 def test_without_a_token_none_is_sent(stub: Stub) -> None:

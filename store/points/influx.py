@@ -44,8 +44,7 @@ _PAGE = f"""SELECT "kind", "n", "log", "problem", "duration", "exit", "rid", "so
     WHERE {_DURING} ORDER BY time DESC LIMIT {{limit}} OFFSET {{offset}}"""
 _ARRIVALS = f"""SELECT "n" FROM "{PING}" WHERE {_DURING} AND "kind" = 'success' ORDER BY time DESC LIMIT {{limit}}"""
 _COUNT = f'SELECT count("n") FROM "{PING}" WHERE {_DURING}'
-_VALUES = f"""SELECT "value" FROM "{METRIC}" WHERE {_DURING} GROUP BY "metric";
-    SELECT "text" FROM "{TEXT}" WHERE {_DURING} GROUP BY "metric\""""
+_VALUES = f'SELECT "value", "text" FROM "{METRIC}", "{TEXT}" WHERE {_DURING} GROUP BY "metric"'  # InfluxDB 3 takes one statement at once
 _FORGET = ";".join(f'DELETE FROM "{measurement}" WHERE "monitor" = $monitor' for measurement in (PING, METRIC, TEXT, STATE))
 
 Point = tuple[str, Ping | Transition]  # its line, and what it is of
@@ -215,9 +214,9 @@ class InfluxPoints:
         """Pings from their rows, newest first, with the metrics of the same instants."""
         if not rows:
             return []
-        numbers, texts = self._wire.ask(_VALUES.format(start=rows[-1][0], end=rows[0][0] + 1), monitor=label(monitor))
-        by_instant = _by_instant(numbers, float), _by_instant(texts, str)
-        return [_ping(monitor, row, *(values.get(row[0], {}) for values in by_instant)) for row in rows]
+        (found,) = self._wire.ask(_VALUES.format(start=rows[-1][0], end=rows[0][0] + 1), monitor=label(monitor))
+        numbers, texts = _by_instant(found)
+        return [_ping(monitor, row, numbers.get(row[0], {}), texts.get(row[0], {})) for row in rows]
 
 
 def _bucket(row: Sequence[Any], start: Ns, width: Ns, scale: float) -> Bucket:
@@ -234,13 +233,18 @@ def _number(row: Sequence[Any], scale: float) -> tuple[float, int]:
     return held(value * scale, *(bound * scale for bound in bounds)), int(count)
 
 
-def _by_instant(found: Sequence[Found], kind: Callable[[Any], Any]) -> dict[Ns, dict[str, Any]]:
-    instants: dict[Ns, dict[str, Any]] = defaultdict(dict)
+def _by_instant(found: Sequence[Found]) -> tuple[dict[Ns, dict[str, float]], dict[Ns, dict[str, str]]]:
+    """Numbers and texts, from rows of time, number and text."""
+    numbers: dict[Ns, dict[str, float]] = defaultdict(dict)
+    texts: dict[Ns, dict[str, str]] = defaultdict(dict)
     for tags, rows in found:
         key = text_of(tags["metric"])
-        for at, value in rows:
-            instants[at][key] = kind(value)
-    return instants
+        for at, number, text in rows:
+            if text is None:
+                numbers[at][key] = float(number)
+            else:
+                texts[at][key] = str(text)
+    return numbers, texts
 
 
 def _ping(monitor: str, row: Sequence[Any], numbers: dict[str, float], texts: dict[str, str]) -> Ping:
