@@ -30,6 +30,14 @@ class Said(msgspec.Struct, frozen=True):
     word: Word
 
 
+class Announced(msgspec.Struct, frozen=True):
+    """What each project would have been told once at `at`, about no single monitor; `monitors`: whom it is about together."""
+
+    at: Ns
+    event: str
+    monitors: tuple[Monitor, ...] = ()
+
+
 class Rehearsal:
     """Monitors and rules, and what becomes of them. Events must come in the order of their times.
 
@@ -43,6 +51,7 @@ class Rehearsal:
         self.transitions: list[Transition] = []
         self.turns: list[tuple[Monitor, Turn]] = []
         self.said: list[Said] = []
+        self.announced: list[Announced] = []
         self.now = start
         self.store_is_away = False
         self.steps = 0  # how often time stopped between events
@@ -52,6 +61,7 @@ class Rehearsal:
         self._points: dict[str, dict[str, list[Point]]] = {rule.metric: {} for rule in self._windows if rule.metric is not None}
         self._gaps: list[Gap] = []
         self._failed = 0
+        self._told_of_failing = False
         self._due: list[tuple[Ns, str]] = []
 
     def ping(self, ping: Ping) -> None:
@@ -70,12 +80,23 @@ class Rehearsal:
         self._gaps.append(gap)
         # What was due within it is judged by the gap, which is only known at its end.
         self.until(gap.start)
+        left = []
         for case in self.cases.values():
             case.gap(gap)
+            unverified = any(moved.to_status == "unverified" for moved in case.transitions)
+            if unverified and all(rule.on_own_outage != "ignore" for rule in case.rules):
+                left.append(case.monitor)
             self._note(case)
+        if left:
+            self.announced.append(Announced(gap.end, "monitors_unverified", tuple(sorted(left, key=lambda one: (one.name, one.id)))))
         self.now = max(self.now, gap.at)
         for every in self._evaluated:  # the intervals within are not made up for
             self._evaluate(every, gap.at // every * every)
+
+    def restart(self) -> None:
+        """We are started anew: all that is not kept with a monitor or a rule is forgotten."""
+        self.cases = {one: Case(case.monitor, case.beat, case.rules, case.standings) for one, case in self.cases.items()}
+        self._failed = 0
 
     def do(self, monitor_id: str, deed: Callable[[Case], None], at: Ns) -> None:
         """Somebody does something to the monitor, such as pausing it."""
@@ -113,13 +134,20 @@ class Rehearsal:
         rules = [rule for rule in self._windows if rule.every * SECOND == every]
         if self.store_is_away:
             self._failed += 1
-            if self._failed == PATIENCE:
+            if self._failed >= PATIENCE:
                 self._judge([rule for rule in rules if rule.on_error != "keep"], {}, at, failing=True)
+                self._tell_of_failing(at, failing=True)
             return
         self._failed = 0
         sighted = [rule for rule in rules if not was_blind(rule, self._gaps, at)]
         answers = {shape: self._ask(shape, at) for rule in sighted for shape in shapes(rule)}
         self._judge(sighted, {rule.uid: values_of(rule, answers) for rule in sighted}, at, failing=False)
+        self._tell_of_failing(at, failing=False)
+
+    def _tell_of_failing(self, at: Ns, *, failing: bool) -> None:
+        if failing != self._told_of_failing:
+            self.announced.append(Announced(max(at, self.now), "rules_datasource_failing" if failing else "rules_datasource_recovered"))
+        self._told_of_failing = failing
 
     def _judge(self, rules: Sequence[Rule], values: Mapping[str, Mapping[str, float]], at: Ns, *, failing: bool) -> None:
         for case in self.cases.values():
