@@ -49,15 +49,23 @@ class Committer:
     """While one batch is being written the next one gathers, so the batch grows with the load and nobody waits for company."""
 
     def __init__(
-        self, append: Callable[[Sequence[bytes]], None], thread: ThreadPool, stamps: Stamps, missed: Trouble | None = None
+        self,
+        append: Callable[[Sequence[bytes]], None],
+        thread: ThreadPool,
+        stamps: Stamps,
+        missed: Trouble | None = None,
+        stepped: Callable[[], Ns] = int,
     ) -> None:
-        """`append` runs in `thread`, which must have one worker. `missed`: what was missed before this worker began."""
+        """`append` runs in `thread`, which must have one worker. `missed`: what was missed before this worker began. `stepped`: by how much
+        the clock was put forward so far.
+        """
         self._append = append
         self._thread = thread
         self._stamps = stamps
         self._gathering: _Batch | None = None
         self._writing: _Batch | None = None
         self._heard = stamps.now()
+        self._stepped, self._stepped_before = stepped, stepped()
         self.trouble = missed
 
     def commit(self, record: Callable[[Ns], Record]) -> Ns:
@@ -91,12 +99,22 @@ class Committer:
         """The batch that gathers now; a break that has just ended is already in it."""
         if self._gathering is None:
             self._gathering = _Batch(self._stamps.next())
-        now, heard = self._stamps.now(), self._heard
-        self._heard = now
-        if now - heard > _STALL:
-            reason: GapReason = "stall" if now - heard <= _SUSPEND else "suspend"
-            self._gathering.records.append(encode(Gap(self._stamps.next(), heard, now, reason)))
+        self._gathering.records += [encode(Gap(self._stamps.next(), *gap)) for gap in self._breaks()]
         return self._gathering
+
+    def _breaks(self) -> list[tuple[Ns, Ns, GapReason]]:
+        """What lies between the last time that the loop turned and now: a time in which it did not, and one that the clock was put over."""
+        now, heard = self._stamps.now(), self._heard
+        step = self._stepped() - self._stepped_before
+        self._heard, self._stepped_before = now, self._stepped_before + step
+        if step < _SUSPEND:  # deadlines bear it, as they bear a stall
+            step = 0
+        breaks: list[tuple[Ns, Ns, GapReason]] = []
+        if now - step - heard > _STALL:
+            breaks.append((heard, now - step, "stall" if now - step - heard <= _SUSPEND else "suspend"))
+        if step:
+            breaks.append((now - step, now, "clock"))
+        return breaks
 
     def _wait(self, batch: _Batch, *, quietly: bool = False) -> None:
         if self._writing is None:

@@ -30,7 +30,7 @@ class Clock:
     """The wall clock, but one that never goes back: after a step backwards it goes on at its own pace until the other has caught up.
 
     Deadlines and stamps are on its time, so that a stepped clock neither delays an alarm by the step nor invents one. A step forward is
-    followed at once; whoever compares two readings sees it as a time in which nothing was heard.
+    followed at once; `stepped` says by how much it was put forward in all, which is time that did not pass.
     """
 
     def __init__(self, after: Ns = 0, wall: Callable[[], Ns] = time.time_ns, elapsed: Callable[[], Ns] = elapsed) -> None:
@@ -40,6 +40,7 @@ class Clock:
         self._last = max(after, wall())
         self._last_elapsed = elapsed()
         self._behind = False
+        self.stepped: Ns = 0
 
     def __call__(self) -> Ns:
         wall, passed = self._wall(), self._elapsed()
@@ -47,6 +48,7 @@ class Clock:
         behind = wall < expected - _STEP
         if wall > expected + _STEP:
             _steps.labels("forward").inc()
+            self.stepped += wall - expected
             log.warning("the clock was put forward by %.0f s; what was expected meanwhile gets another chance", (wall - expected) / SECOND)
         if behind and not self._behind:
             _steps.labels("back").inc()

@@ -59,7 +59,8 @@ def run(settings: Settings, slot: int, listener: socket.socket) -> None:
     # Threads of their own: however many pages are slow, a ping never waits for one.
     journal_thread, lookups, threads = ThreadPool(1), ThreadPool(2), ThreadPool(_THREADS)
     making = Making(ThreadPool(1), Provision(control, settings.plans, clock))
-    committer = Committer(journal.append, journal_thread, Stamps(clock, slot, after=newest), missed(places.journals, slot, clock(), judged))
+    before = missed(places.journals, slot, clock(), judged)
+    committer = Committer(journal.append, journal_thread, Stamps(clock, slot, after=newest), before, lambda: clock.stepped)
     registry = Registry(control, lookups, clock, settings.plans, making)
     gate = Gate(places.gate)
     pings = PingEndpoint(registry, committer, gate, lambda error: explained(error, places.journals))

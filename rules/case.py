@@ -130,6 +130,10 @@ class Case:
         for rule in self._waiting():
             when = expectation.schedule_of(rule, self.monitor.schedule)
             self._stand(rule, expectation.after_gap(rule, when, self._standing(rule), gap, self.beat.last_ping_at), gap.at)
+        if gap.reason == "clock":
+            for rule in self.rules:
+                if rule.type != "heartbeat":
+                    self._stand(rule, judge.set_forward(self._standing(rule), gap.end - gap.start), gap.at)
 
     def window(self, rule: Rule, verdict: threshold.Verdict, at: Ns, value: float) -> None:
         """A rule on a window was evaluated."""

@@ -67,7 +67,10 @@ def after_gap(rule: Rule, when: Schedule, standing: Standing, gap: Gap, last_pin
         return replace(standing, due_at=held) if gap.start <= standing.due_at < held else standing
     try:
         again = schedules.rearmed(when, standing.expected_at, gap.start, gap.end, last_ping_at=last_ping_at)
-        return standing if again is None else _waiting(rule, when, standing, again.expected_at)
+        if again is not None:
+            return _waiting(rule, when, standing, again.expected_at)
+        set_forward = gap.reason == "clock" and when.cron is None and gap.end <= standing.due_at
+        return _waiting(rule, when, standing, standing.expected_at + gap.end - gap.start) if set_forward else standing
     except ValueError:
         return _put_off(standing, gap.end)
 

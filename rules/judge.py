@@ -97,6 +97,12 @@ def without(rule: Rule, standing: Standing, choice: str, at: Ns) -> Standing:
             return standing
 
 
+def set_forward(standing: Standing, step: Ns) -> Standing:
+    """The clock was put forward by so much: what lasts has lasted no longer."""
+    moved = {name: getattr(standing, name) + step for name in ("active_at", "clear_at", "due_at") if getattr(standing, name) is not None}
+    return replace(standing, **moved)
+
+
 def calm(standing: Standing) -> Standing:
     """All is well, and nothing is counted."""
     return Standing(standing.rule, standing.monitor_id)

@@ -111,6 +111,16 @@ def after_gap(runs: Runs, gap: Gap) -> Runs:
     return tuple(replace(run, due_at=None, let_go=True) if _may_have_ended(run, gap) else run for run in runs)
 
 
+def set_forward(runs: Runs, step: Ns) -> Runs:
+    """The clock was put forward by so much: a run that goes on is as long as it was."""
+    return tuple(
+        run
+        if run.ended_at is not None
+        else replace(run, started_at=run.started_at + step, due_at=None if run.due_at is None else run.due_at + step)
+        for run in runs
+    )
+
+
 def limited(runs: Runs, max_run: int | None, now: Ns) -> Runs:
     """The longest run time was edited. By itself that makes no run over-long: one that would be may take that long from now."""
     return tuple(run if run.ended_at is not None or run.let_go else replace(run, due_at=_due(run, max_run, now)) for run in runs)

@@ -70,7 +70,10 @@ class Settle:
         """Judge everybody whom the gap may concern, a bounded number at a time; a crash goes on behind the last who was done."""
         with self._control.read() as connection:
             behind = progress.of(connection, gap)
+            known = [one for one in gaps.within(connection, gap.start, gap.end) if one.reason == "clock" and one.at != gap.at]
             concerned = sorted({*verdicts.touched_by(connection, gap, behind), *standings.touched_by(connection, gap, behind)})
+        if gap.reason == "clock" and known:
+            concerned = []  # each worker has seen the clock being put forward, and it was put forward once
         for start in range(0, len(concerned), _BATCH):
             chunk = concerned[start : start + _BATCH]
             with self._control.begin() as connection:

@@ -109,10 +109,13 @@ def missed(beat: Beat, schedule: Schedule) -> Beat:
 def after_gap(beat: Beat, schedule: Schedule, gap: Gap) -> Beat:
     """We were not listening while its ping was expected: it gets another chance (design: "Gaps").
 
-    After a mere stall the pings that waited for us come in a moment, so a deadline within it only waits for them.
+    After a mere stall the pings that waited for us come in a moment, so a deadline within it only waits for them. When the clock was put
+    forward no time has passed: intervals and runs are as long as they were, slots are where they are.
     """
     if beat.runs:
-        beat = _timed(replace(beat, runs=runs.after_gap(beat.runs, gap)))
+        step = gap.end - gap.start
+        going_on = runs.set_forward(beat.runs, step) if gap.reason == "clock" else runs.after_gap(beat.runs, gap)
+        beat = _timed(replace(beat, runs=going_on))
     if beat.deadline is None or beat.expected_at is None:
         return beat
     if gap.reason == "stall":
@@ -134,6 +137,9 @@ def _after_absence(beat: Beat, schedule: Schedule, gap: Gap, expected: Ns, due: 
     a gap that covers all of it does, since through any other the job had its chance each time.
     """
     again = schedules.rearmed(schedule, expected, gap.start, gap.end, due=due, last_ping_at=beat.last_ping_at)
+    if again is None and gap.reason == "clock" and schedule.cron is None and gap.end <= due:
+        step = gap.end - gap.start  # which an interval has not had
+        return replace(beat, expected_at=expected + step, deadline=due + step)
     if again is None:
         missed_its_start = waits_for_start(beat, schedule) and schedules.starts_from(schedule, expected) <= gap.end and gap.start <= due
         return _begun(beat, schedule) if missed_its_start else beat

@@ -54,8 +54,9 @@ def timed(ping: Ping, seconds: float) -> Ping:
     return msgspec.structs.replace(ping, duration=seconds, numbers=measured | ping.numbers)
 
 
-# A restart, pings that could not be stored, a machine that slept (or whose clock was put forward), a worker that was held up for a moment.
-GapReason = Literal["restart", "not_stored", "suspend", "stall"]
+# A restart, pings that could not be stored, a machine that slept, a worker that was held up for a moment, a clock that was put forward: of
+# the time from `start` to `end` of such a gap nothing has passed.
+GapReason = Literal["restart", "not_stored", "suspend", "stall", "clock"]
 
 
 class Gap(msgspec.Struct, frozen=True, array_like=True, tag="g", gc=False):

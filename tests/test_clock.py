@@ -42,6 +42,10 @@ def test_a_step_forward_is_followed_at_once() -> None:
     clock = machine.clock()
     machine.passes(1, step=3_600)
     assert clock() == machine.wall
+    assert clock.stepped == 3_600 * SECOND, "time that did not pass"
+    machine.passes(600)
+    clock()
+    assert clock.stepped == 3_600 * SECOND
 
 
 def test_a_clock_being_tuned_is_followed_both_ways() -> None:

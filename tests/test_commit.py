@@ -46,7 +46,8 @@ class Worker:
         self.now = at
         self.disk = Disk()
         stamps = Stamps(lambda: round(self.now * SECOND), 0)
-        self.committer = Committer(self.disk.append, self.disk, stamps, missed)  # type: ignore[arg-type]  # all of a pool that is used
+        self.stepped = 0
+        self.committer = Committer(self.disk.append, self.disk, stamps, missed, lambda: self.stepped * SECOND)  # type: ignore[arg-type]  # all of a pool that is used
 
     def ping(self, monitor: str = "m") -> Ns:
         return self.committer.commit(lambda at: Ping(at, monitor))
@@ -179,3 +180,29 @@ def test_a_ping_refused_for_another_reason_is_missed_too() -> None:
     worker.mark(100.2)
     assert worker.gaps() == [(about(100), about(100.2), "not_stored")]
     assert not worker.troubled()
+
+
+def test_a_clock_that_is_put_forward_is_on_record_as_time_that_did_not_pass() -> None:
+    worker = Worker()
+    worker.mark(100.25)
+    worker.stepped = 7_200
+    worker.mark(7_300.5)
+    assert worker.gaps() == [(100.5, 7_300.5, "clock")]
+    worker.mark(7_300.75)
+    assert len(worker.gaps()) == 1
+
+
+def test_a_machine_that_slept_and_whose_clock_was_put_forward_did_both() -> None:
+    worker = Worker()
+    worker.mark(100.25)
+    worker.stepped = 3_600
+    worker.mark(100.25 + 30 + 3_600)
+    assert worker.gaps() == [(100.25, 130.25, "suspend"), (130.25, 3_730.25, "clock")]
+
+
+def test_a_small_step_is_a_stall() -> None:
+    worker = Worker()
+    worker.mark(100.25)
+    worker.stepped = 5
+    worker.mark(105.5)
+    assert worker.gaps() == [(100.25, 105.5, "stall")]

@@ -12,7 +12,8 @@ from rules import actions, ledger
 from store.control import history, metric_keys, monitors, offsets
 from store.control.tables import outbox
 from store.journal import Journal
-from store.model import MetricKey, Ping
+from store.model import Gap, MetricKey, Ping
+from store.rule import Match, Rule
 
 
 @pytest.fixture
@@ -410,3 +411,52 @@ def test_restarts_that_never_end_leave_no_dead_job_untold(world: World) -> None:
         world.gap(second, second + 2)
         world.run(second + 3)
     assert world.beat(job).status == "down"
+
+
+def test_a_clock_that_is_put_forward_takes_no_time_from_anybody(world: World) -> None:
+    six, brief, nightly = world.monitor(interval=21_600), world.monitor(interval=60), world.monitor(interval=60, max_run=20_000)
+    for job in (six, brief):
+        world.ping(job, 0)
+    world.ping(nightly, 1, kind="start")
+    world.run(2)
+    world.gap(3, 7_203, "clock")  # two hours
+    world.run(7_204)
+    assert (world.beat(six).expected_at, world.beat(brief).expected_at) == (world.at(28_800), world.at(7_263))
+    assert world.beat(nightly).run_due == world.at(27_201)
+    world.run(7_292)
+    assert world.beat(brief).status == "up"
+    world.run(7_294)
+    assert world.beat(brief).status == "down", "a job that stopped is told of all the same"
+    world.run(28_829)
+    assert world.beat(six).status == "up"
+    world.run(28_831)
+    assert world.beat(six).status == "down"
+
+
+def test_each_worker_sees_the_clock_being_put_forward_and_it_was_once(tmp_path: Path) -> None:
+    world = World(tmp_path, workers=2)
+    job = world.monitor(interval=21_600)
+    world.ping(job, 0)
+    world.run(2)
+    world.put(Gap(world.at(7_203), world.at(3), world.at(7_203), "clock"), 0)
+    world.put(Gap(world.at(7_203.2), world.at(3.2), world.at(7_203.2), "clock"), 1)
+    world.run(7_205)
+    assert world.beat(job).expected_at == world.at(28_800)
+    world.close()
+
+
+def test_what_a_rule_counts_in_time_lasts_no_longer_by_a_clock_that_is_put_forward(world: World) -> None:
+    job = world.monitor(interval=86_400)
+    rule = Rule("r", "threshold", "Long", match=Match(all=True), metric="v", operator=">", value=1.0, hold=600)
+    late = Rule("h", "heartbeat", "Late", match=Match(all=True), interval=3_600, grace=600)
+    world.follow(rule, late)
+    world.ping(job, 0, numbers={"v": 5.0})
+    world.run(2)
+    world.gap(3, 1_803, "clock")
+    world.run(1_804)
+    assert world.events() == []
+    assert world.stands(late, job).due_at == world.at(3_600 + 600 + 1_800)
+    world.run(2_399)
+    assert world.events() == []
+    world.run(2_401)
+    assert world.stands(rule, job).state == "firing"

@@ -71,8 +71,10 @@ def due(connection: Connection, watermark: Ns, limit: int) -> list[str]:
 def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
     """Monitors of which a rule waits for a ping that the gap may have swallowed, and some more; see `verdicts.touched_by`."""
     touched: ColumnElement[bool]
-    if gap.reason == "stall":
-        touched = standings.c.due_at.between(gap.start, gap.end + SECOND)
+    if gap.reason == "clock":
+        touched = standings.c.active_at.is_not(None) | standings.c.clear_at.is_not(None) | (standings.c.due_at >= gap.start)
+    elif gap.reason == "stall":
+        touched = standings.c.due_at.between(gap.start, gap.end + SECOND) & standings.c.expected_at.is_not(None)
     else:
         # After a gap an interval of up to an hour is counted anew, and a ping may come at any time within it.
         touched = (standings.c.due_at >= gap.start) & (standings.c.expected_at <= gap.end + 3_600 * SECOND)

@@ -88,6 +88,8 @@ def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
     if gap.reason == "stall":
         span = (gap.start, gap.end + SECOND)
         touched = or_(beats.c.deadline.between(*span), beats.c.run_due.between(*span))
+    elif gap.reason == "clock":
+        touched = or_(beats.c.deadline >= gap.start, beats.c.runs.is_not(None))  # all that is measured in time that has passed
     else:
         early = monitors.c.cron.is_not(None) | (beats.c.expected_at - monitors.c.interval * (SECOND // 10) <= gap.end)
         window = (beats.c.deadline >= gap.start) & (beats.c.expected_at <= gap.end + 300 * SECOND) & early
