@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
@@ -18,6 +19,7 @@ from store.control import channels
 from store.model import Channel, Monitor
 
 _LIMITS = ("startBy", "minRunTime", "maxRunTime")  # of a run; left empty there is none
+_PROPOSED = ("interval", "gracePeriod", "schedule", "timezone")  # what a link may fill in: nothing counts before it is saved
 
 
 def routes(blueprint: Blueprint, site: Site) -> None:
@@ -42,7 +44,8 @@ def routes(blueprint: Blueprint, site: Site) -> None:
             monitor = site.watched(connection, monitor_id).monitor
             chosen = channels.chosen(connection, [monitor_id]).get(monitor_id, [])
         if request.method != "POST":
-            return _shown(site, monitor, _values(defined_monitor(monitor, chosen)), {})
+            proposed = {name: request.args[name] for name in _PROPOSED if name in request.args}
+            return _shown(site, monitor, _values(defined_monitor(monitor, chosen)) | proposed, {}, proposed)
         try:
             with site.control.begin() as connection:
                 monitor = site.watched(connection, monitor_id).monitor
@@ -92,11 +95,12 @@ def _sent() -> dict[str, Any]:
     return {**request.form.to_dict(), "channelIds": request.form.getlist("channelIds")}
 
 
-def _shown(site: Site, monitor: Monitor | None, values: dict[str, Any], errors: Errors) -> Reply:
+def _shown(site: Site, monitor: Monitor | None, values: dict[str, Any], errors: Errors, proposed: Mapping[str, str] | None = None) -> Reply:
     with site.control.read() as connection:
         known = _channels(connection, monitor.project_id if monitor else site.project(connection).id)
     heading = f"Edit {monitor.name}" if monitor else "New monitor"
-    page = render_template("monitor_form.html", heading=heading, monitor=monitor, values=values, errors=errors, channels=known)
+    shown = {"monitor": monitor, "values": values, "errors": errors, "channels": known, "proposed": proposed}
+    page = render_template("monitor_form.html", heading=heading, **shown)
     return make_response(page, 422 if errors else 200)
 
 

@@ -11,7 +11,18 @@ from flask import Blueprint, Response, make_response, render_template, url_for
 from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
-from dashboards import channel_page, headers, monitor_deeds, monitor_form, monitor_list, monitor_page, project_page, session, words
+from dashboards import (
+    channel_page,
+    headers,
+    monitor_deeds,
+    monitor_doctor,
+    monitor_form,
+    monitor_list,
+    monitor_page,
+    project_page,
+    session,
+    words,
+)
 from dashboards.site import Site
 from store.control import Control, settings
 from store.instant import iso
@@ -45,7 +56,7 @@ def pages(
             return settings.get(connection, settings.ADMIN_PASSWORD_HASH)
 
     session.guard(blueprint, password_hash, clock, https=base_url.startswith("https:"))
-    for part in (monitor_list, monitor_page, monitor_form, monitor_deeds, channel_page, project_page):
+    for part in (monitor_list, monitor_page, monitor_form, monitor_deeds, monitor_doctor, channel_page, project_page):
         part.routes(blueprint, site)
     blueprint.after_request(headers.secured)
     blueprint.register_error_handler(HTTPException, _error)

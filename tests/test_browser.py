@@ -143,6 +143,17 @@ def test_a_page_that_waits_for_the_first_ping_fills_itself(page: Page, server: S
     expect(page.get_by_label("Metric", exact=True)).to_have_value("load")
 
 
+def test_the_schedule_doctor_is_asked_when_somebody_opens_it(page: Page, server: Server, job: dict[str, Any]) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/doctor" in request.url else None)
+    open_job(page, server, job)
+    assert not asked
+    page.get_by_text("What these settings would have done").click()
+    expect(page.locator("#doctor-report")).to_contain_text("from 10 on there is something to say")
+    expect(page.locator("#doctor-report svg[role=img]")).to_have_accessible_name("How long pings stayed away")
+    assert len(asked) == 1
+
+
 def test_copying_puts_the_ping_url_on_the_clipboard(page: Page, context: BrowserContext, server: Server, job: dict[str, Any]) -> None:
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     open_job(page, server, job)
@@ -156,7 +167,7 @@ def test_every_page_is_accessible_and_fits_a_phone(
     page: Page, server: Server, job: dict[str, Any], scheme: Literal["light", "dark"]
 ) -> None:
     page.emulate_media(color_scheme=scheme)
-    for path in ("/", "/new", "/channels", f"/m/{job['id']}", f"/m/{job['id']}/edit", f"/m/{job['id']}/delete"):
+    for path in ("/", "/new", "/channels", f"/m/{job['id']}", f"/m/{job['id']}/doctor", f"/m/{job['id']}/edit", f"/m/{job['id']}/delete"):
         page.goto(server.base + path)
         for width in (1200, 390):
             page.set_viewport_size({"width": width, "height": 900})

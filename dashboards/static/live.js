@@ -134,6 +134,24 @@ async function switchRange(event) {
   await refresh("charts");
 }
 
+// A part of the page that is dear to make is on a page of its own, and fetched when somebody opens it.
+async function load(event) {
+  const place = event.target;
+  if (!place.open || !place.dataset.load) return;
+  const [url, id] = place.dataset.load.split("#");
+  const inside = place.querySelector(".loaded");
+  inside.setAttribute("aria-busy", "true");
+  try {
+    const reply = await fetch(url, { cache: "no-store" });
+    const part = new DOMParser().parseFromString(await reply.text(), "text/html").getElementById(id);
+    if (part) inside.replaceChildren(document.adoptNode(part));
+    else location.assign(url); // the session has ended, or the monitor is gone: the server says so on a page of its own
+  } catch {
+    spoken.textContent = "Connection lost"; // the link to that page is still there
+  }
+  inside.removeAttribute("aria-busy");
+}
+
 // navigator.clipboard exists only on https and localhost; elsewhere the old command still works.
 async function copy(event) {
   const button = event.target.closest("[data-copy]");
@@ -162,6 +180,7 @@ if (isNews) {
 for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
 document.addEventListener("click", copy);
 document.addEventListener("click", switchRange);
+document.addEventListener("toggle", load, true); // it does not bubble
 document.addEventListener("input", (event) => event.target.closest("[data-region]")?.setAttribute("data-touched", ""));
 readClock(document);
 setInterval(moveTimes, 1000);
