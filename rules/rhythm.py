@@ -131,8 +131,8 @@ def quantile(ordered: Sequence[float], share: float) -> float:
 
 def _steady(arrivals: Sequence[Ns], lengths: Sequence[Ns], middle: float, timezone: str) -> Rhythm:
     near = _nearest(middle)
-    every = near if abs(near - middle) <= 0.01 * middle else middle
-    jitter = quantile(sorted(abs(length / SECOND - every) for length in lengths), 0.9)
+    every = near if abs(near - middle) <= 0.01 * middle else round(middle, 3)
+    jitter = round(quantile(sorted(abs(length / SECOND - every) for length in lengths), 0.9), 3)
     if every > 3_600:
         return Rhythm(every, jitter, timezone)
     hit = {clocks.wall(timezone, quarter * 900 * SECOND) // 3_600 for quarter in {at // (900 * SECOND) for at in arrivals}}

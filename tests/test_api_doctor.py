@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from api_client import Api, fresh
+from histories import NOON, regular
 from world import START
 
+from api.doctor import DiagnosisShape
+from rules.doctor import diagnose
 from store.control import gaps
 from store.instant import iso
-from store.model import SECOND, Gap, Kind, Ns, Ping
+from store.model import SECOND, Gap, Kind, Ns, Ping, Schedule
 from store.points import Away
 
 
@@ -144,3 +149,10 @@ def test_without_the_time_series_store_it_is_503_for_now(api: Api, monkeypatch: 
     reply = api.me.ask("GET", f"{path}/doctor")
     assert (reply.status_code, reply.headers["Retry-After"]) == (503, "5")
     assert "InfluxDB does not answer" in reply.json["error"]
+
+
+def test_the_answer_in_the_documentation_is_a_real_one() -> None:
+    page = (Path(__file__).parent.parent / "docs/doctor.md").read_text()
+    shown = json.loads("".join(line for line in page.splitlines() if line.startswith("    ") and "curl" not in line))
+    late = regular(60, 7, 1, late=0.02, by=40)
+    assert shown == json.loads(json.dumps(DiagnosisShape().dump(diagnose(Schedule(60, 30), late, [], NOON))))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from histories import AFTER_THE_CHANGE, NOON, WORKDAYS, daily, random_pings, regular, within
 
 from rules.doctor import diagnose
-from rules.symptoms import Finding
+from rules.symptoms import Code, Finding
 from store.model import Ns, Schedule
 
 SLOW = regular(300, 10, 5)
@@ -27,66 +28,66 @@ def brief(found: list[Finding]) -> list[tuple[str, str, dict[str, Any] | None]]:
     return [(one.level, one.code, one.change) for one in found]
 
 
-@pytest.mark.parametrize(
-    ("schedule", "arrivals", "expected"),
-    [
-        (Schedule(60, 30), regular(60, 7, 2), [("good", "fits", None)]),
-        (Schedule(60, 30), TAILED, [("warning", "grace_too_small", {"gracePeriod": 60})]),
-        (Schedule(300, 43_200), SLOW, [("hint", "grace_too_large", {"gracePeriod": 15})]),
-        (Schedule(60, 30), SLOW, [("warning", "expects_too_often", {"interval": 300, "gracePeriod": 15})]),
-        (Schedule(60, 300), SLOW, [("hint", "expects_too_often", None)]),
-        (Schedule(86_400, 3_600), regular(60, 7), [("warning", "expects_too_rarely", {"interval": 60, "gracePeriod": 10})]),
-        (Schedule(900, 30), SLOW, [("hint", "expects_too_rarely", {"interval": 300, "gracePeriod": 15})]),
-        (NIGHTLY, regular(60, 7), [("warning", "expects_too_rarely", {"gracePeriod": 10, "schedule": None})]),
-        (NIGHTLY, daily(["02:03"], 28), [("good", "fits", None)]),
-        (NIGHTLY, daily(["02:03"], 28, jitter=3_000), [("warning", "grace_too_small", {"gracePeriod": 7_200})]),
-        (NIGHTLY, daily(["02:00"], 28, "Europe/Berlin"), [("warning", "wrong_time_zone", BERLIN)]),
-        (
-            Schedule(grace=7_200, cron="0 2 * * *", timezone="Europe/Berlin"),
-            daily(["02:00"], 28),
-            [("hint", "wrong_time_zone", None)],  # two hours of grace, and runs may take one
-        ),
-        (
-            Schedule(grace=300, cron="0 * * * *"),
-            daily(["02:03"], 28),
-            [("warning", "expects_too_often", {"schedule": "0 2 * * *", "gracePeriod": 1_800})],
-        ),
-        (
-            Schedule(grace=60, cron="*/5 * * * *"),
-            regular(301, 10, 1),
-            [("warning", "not_at_its_slots", {"interval": 300, "gracePeriod": 15, "schedule": None})],
-        ),
-        (Schedule(86_400, 1_800), daily(["02:03"], 28, weekdays=WORKDAYS), [("warning", "weekdays_only", {"schedule": "0 2 * * 1-5"})]),
-        (NIGHTLY, daily(["02:03"], 28, weekdays=WORKDAYS), [("warning", "weekdays_only", {"schedule": "0 2 * * 1-5"})]),
-        (Schedule(300, 600), OFFICE, [("warning", "hours_only", {"schedule": "*/5 8-17 * * 1-5", "gracePeriod": 15})]),
-        (Schedule(300, 259_200), OFFICE, [("hint", "hours_only", {"schedule": "*/5 8-17 * * 1-5", "gracePeriod": 15})]),
-        (
-            Schedule(21_600, 600),
-            daily(["02:03", "08:00", "20:00"], 28),
-            [("warning", "times_of_day", {"schedule": "0 2,8,20 * * *", "gracePeriod": 1_200})],
-        ),
-        (Schedule(3_600, 60), random_pings(1_800, 20), [("warning", "irregular", {"gracePeriod": 7_200})]),
-        (Schedule(86_400, 86_400), random_pings(1_800, 20), [("hint", "irregular", None)]),
-        (NIGHTLY, daily(["02:03"], 29, later=45), [("hint", "drift", None), ("good", "fits", None)]),
-        (NIGHTLY, daily(["02:03"], 9), [("hint", "too_few", None)]),
-        (Schedule(cron="0 2 * * *", timezone="Mars/Olympus"), SLOW, [("warning", "unusable", None)]),
-    ],
-)
+KINDS: list[tuple[Schedule, list[Ns], list[Any]]] = [
+    (Schedule(60, 30), regular(60, 7, 2), [("good", "fits", None)]),
+    (Schedule(60, 30), TAILED, [("warning", "grace_too_small", {"gracePeriod": 60})]),
+    (Schedule(300, 43_200), SLOW, [("hint", "grace_too_large", {"gracePeriod": 15})]),
+    (Schedule(60, 30), SLOW, [("warning", "expects_too_often", {"interval": 300, "gracePeriod": 15})]),
+    (Schedule(60, 300), SLOW, [("hint", "expects_too_often", None)]),
+    (Schedule(86_400, 3_600), regular(60, 7), [("warning", "expects_too_rarely", {"interval": 60, "gracePeriod": 10})]),
+    (Schedule(900, 30), SLOW, [("hint", "expects_too_rarely", {"interval": 300, "gracePeriod": 15})]),
+    (NIGHTLY, regular(60, 7), [("warning", "expects_too_rarely", {"gracePeriod": 10, "schedule": None})]),
+    (NIGHTLY, daily(["02:03"], 28), [("good", "fits", None)]),
+    (NIGHTLY, daily(["02:03"], 28, jitter=3_000), [("warning", "grace_too_small", {"gracePeriod": 7_200})]),
+    (NIGHTLY, daily(["02:00"], 28, "Europe/Berlin"), [("warning", "wrong_time_zone", BERLIN)]),
+    (
+        Schedule(grace=7_200, cron="0 2 * * *", timezone="Europe/Berlin"),
+        daily(["02:00"], 28),
+        [("hint", "wrong_time_zone", None)],  # two hours of grace, and runs may take one
+    ),
+    (
+        Schedule(grace=300, cron="0 * * * *"),
+        daily(["02:03"], 28),
+        [("warning", "expects_too_often", {"schedule": "0 2 * * *", "gracePeriod": 1_800})],
+    ),
+    (
+        Schedule(grace=60, cron="*/5 * * * *"),
+        regular(301, 10, 1),
+        [("warning", "not_at_its_slots", {"interval": 300, "gracePeriod": 15, "schedule": None})],
+    ),
+    (Schedule(86_400, 1_800), daily(["02:03"], 28, weekdays=WORKDAYS), [("warning", "weekdays_only", {"schedule": "0 2 * * 1-5"})]),
+    (NIGHTLY, daily(["02:03"], 28, weekdays=WORKDAYS), [("warning", "weekdays_only", {"schedule": "0 2 * * 1-5"})]),
+    (Schedule(300, 600), OFFICE, [("warning", "hours_only", {"schedule": "*/5 8-17 * * 1-5", "gracePeriod": 15})]),
+    (Schedule(300, 259_200), OFFICE, [("hint", "hours_only", {"schedule": "*/5 8-17 * * 1-5", "gracePeriod": 15})]),
+    (
+        Schedule(21_600, 600),
+        daily(["02:03", "08:00", "20:00"], 28),
+        [("warning", "times_of_day", {"schedule": "0 2,8,20 * * *", "gracePeriod": 1_200})],
+    ),
+    (Schedule(3_600, 60), random_pings(1_800, 20), [("warning", "irregular", {"gracePeriod": 7_200})]),
+    (Schedule(86_400, 86_400), random_pings(1_800, 20), [("hint", "irregular", None)]),
+    (NIGHTLY, daily(["02:03"], 29, later=45), [("hint", "drift", None), ("good", "fits", None)]),
+    (NIGHTLY, daily(["02:03"], 9), [("hint", "too_few", None)]),
+    (Schedule(cron="0 2 * * *", timezone="Mars/Olympus"), SLOW, [("warning", "unusable", None)]),
+]
+
+
+@pytest.mark.parametrize(("schedule", "arrivals", "expected"), KINDS)
 def test_each_kind_of_job_is_told_what_is_wrong(schedule: Schedule, arrivals: list[Ns], expected: list[Any]) -> None:
     assert brief(said(schedule, arrivals)) == expected
 
 
-@pytest.mark.parametrize(
-    ("schedule", "arrivals", "change"),
-    [
-        (
-            Schedule(86_400, 600),
-            daily(["02:03"], 30, "Europe/Berlin", until=AFTER_THE_CHANGE),
-            {"schedule": "0 2 * * *", "gracePeriod": 1_800},
-        ),
-        (Schedule(grace=1_800, cron="0 1 * * *"), daily(["02:00"], 30, "Europe/Berlin", until=AFTER_THE_CHANGE), {"schedule": "0 2 * * *"}),
-    ],
-)
+CHANGES: list[tuple[Schedule, list[Ns], dict[str, Any]]] = [
+    (
+        Schedule(86_400, 600),
+        daily(["02:03"], 30, "Europe/Berlin", until=AFTER_THE_CHANGE),
+        {"schedule": "0 2 * * *", "gracePeriod": 1_800},
+    ),
+    (Schedule(grace=1_800, cron="0 1 * * *"), daily(["02:00"], 30, "Europe/Berlin", until=AFTER_THE_CHANGE), {"schedule": "0 2 * * *"}),
+]
+
+
+@pytest.mark.parametrize(("schedule", "arrivals", "change"), CHANGES)
 def test_a_job_by_clocks_that_were_changed_gets_their_zone(schedule: Schedule, arrivals: list[Ns], change: dict[str, Any]) -> None:
     assert brief(said(schedule, arrivals, AFTER_THE_CHANGE)) == [("warning", "clock_change", {**change, **BERLIN})]
 
@@ -143,3 +144,13 @@ def test_every_number_of_alarms_in_a_sentence_is_one_of_the_rules() -> None:
         assert diagnosis.present is not None
         (found,) = diagnosis.findings
         assert re.findall(r"alarmed ([\d,]+) times", found.sentence) == [f"{diagnosis.present.alarms:,}"]
+
+
+def test_what_the_documentation_quotes_was_said_and_every_code_is_quoted() -> None:
+    page = (Path(__file__).parent.parent / "docs/doctor.md").read_text()
+    quoted = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.MULTILINE))
+    heard = [one for schedule, arrivals, _ in KINDS for one in said(schedule, arrivals)]
+    heard += [one for schedule, arrivals, _ in CHANGES for one in said(schedule, arrivals, AFTER_THE_CHANGE)]
+    assert set(quoted) == set(get_args(Code)) == {one.code for one in heard}
+    for code, sentence in quoted.items():
+        assert sentence in [one.sentence for one in heard if one.code == code]
