@@ -8,6 +8,8 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -16,7 +18,7 @@ import pytest
 from influx import DATABASE, Influx
 
 from store.model import SECOND, Ns, Ping, new_id
-from store.points import Away, PointsError
+from store.points import Away, PointsError, wire
 from store.points.influx import InfluxPoints
 from store.rule import WINDOW_FUNCTIONS
 
@@ -32,6 +34,8 @@ class Stub:
         self.take: Callable[[list[str]], Answer] = lambda lines: (204, "")
         self.found: Answer = EMPTY
         self.first: list[Answer] = []  # what it says before that
+        self.free = threading.Event()  # it answers no query until this is set
+        self.free.set()
         self.taken: list[str] = []
         self.writes: list[list[str]] = []
         self.heads: list[tuple[str, dict[str, str]]] = []
@@ -49,11 +53,13 @@ class Stub:
                     stub.taken += lines if status == 204 else []
                 else:
                     stub.asked += parse_qs(body.decode())["q"]
+                    stub.free.wait(10)
                     status, said = stub.first.pop(0) if stub.first else stub.found
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(said)))
-                self.end_headers()
-                self.wfile.write(said.encode())
+                with suppress(BrokenPipeError, ConnectionResetError):  # nobody waits any more
+                    self.send_response(status)
+                    self.send_header("Content-Length", str(len(said)))
+                    self.end_headers()
+                    self.wfile.write(said.encode())
 
             def log_message(self, *args: object) -> None: ...
 
@@ -105,6 +111,18 @@ def test_what_is_sent_fits_every_version(stub: Stub, points: InfluxPoints) -> No
     assert asked == "/query"
     assert headers["Authorization"] == form["Authorization"] == "Token t0ken"
     assert stub.taken == [f"hb_ping,kind=success,monitor=mon_1 n=1 {AT}", f"hb_metric,metric=n,monitor=mon_1 value=0.0 {AT}"]
+
+
+def test_a_window_is_waited_for_when_a_page_is_no_more(stub: Stub, points: InfluxPoints, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "_READ_MS", (3_000, 50))
+    stub.free.clear()
+    with ThreadPoolExecutor(1) as pool:
+        window = pool.submit(points.window, "mean", "load", AT, AT + SECOND)
+        for _ in range(3):
+            with pytest.raises(Away, match="InfluxDB does not answer"):
+                points.count_pings("mon_1")
+        stub.free.set()
+        assert window.result(10) == {}
 
 
 PAGE: Answer = saying(200, results=[{"series": [{"name": "hb_ping", "values": [[AT, "success", 1, *[None] * 6]]}]}])

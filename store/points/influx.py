@@ -194,7 +194,7 @@ class InfluxPoints:
     def _by_monitor(self, query: str, metric: str) -> dict[str, list[list[Any]]]:
         """The rows of a window query: one for each monitor, or one for each point."""
         window_queries.inc()
-        (found,) = self._wire.ask(query, metric=label(metric))
+        (found,) = self._wire.ask(query, True, metric=label(metric))
         return {text_of(one.tags["monitor"]): one.rows for one in found}
 
     def _windows(self, before: Ns | None, since: Ns) -> Iterator[tuple[Ns, Ns]]:
