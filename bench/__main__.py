@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import influx, page, payload, pings, points, tick
+from bench import influx, page, payload, pings, points, tick, windows
 
 RESULTS = Path(__file__).parent / "results.jsonl"
 PARTS: dict[str, Callable[[], dict[str, float]]] = {
     "pings": pings.run,
     "tick": tick.run,
+    "windows": windows.run,
     "page": page.run,
     "points": points.run,
     "payload": payload.run,
