@@ -11,8 +11,6 @@ from store.control import rule_set
 from store.model import Alert, Monitor
 from store.rule import Match, Rule
 
-_PLAIN: Final = Rule("", "heartbeat")
-
 
 class Book:
     """A set of rules, found by what selects a monitor: the cost is that of the rules that may concern it, not of all there are."""
@@ -36,7 +34,7 @@ class Book:
         found = set(self._everybody)
         for tag in monitor.tags:
             found.update(self._by_tag.get(tag, ()))
-        for name in _names(monitor):
+        for name in _names(monitor) if self._by_name else ():
             found.update(self._by_name.get(name, ()))
         if not found:
             return []
@@ -75,12 +73,15 @@ def rule_of(alert: Alert) -> Rule:
 
 def is_plain(rule: Rule) -> bool:
     """Whether a heartbeat or status rule waits for nothing but the monitor's own outage: then that is its state and its incident."""
-    return rule.type in ("heartbeat", "status") and _condition(rule) == _condition(_PLAIN)
+    return rule.type in ("heartbeat", "status") and _condition(rule) == _PLAIN
 
 
 def _condition(rule: Rule) -> tuple[object, ...]:
     own = (rule.interval, rule.cron, rule.timezone, rule.grace, rule.on_own_outage == "fire")
     return (rule.hold, rule.keep_firing, rule.consecutive, rule.resolve, *own)
+
+
+_PLAIN: Final = _condition(Rule("", "heartbeat"))
 
 
 def _names(monitor: Monitor) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""Instants as people and JSON write them: ISO 8601 in UTC with milliseconds, against nanoseconds since the epoch. And durations in words."""
+"""Instants as people and JSON write them: ISO 8601, UTC, milliseconds, against nanoseconds since the epoch; and durations in words."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 def iso(at: Ns) -> str:
     """`1700000000123456789` as `2023-11-14T22:13:20.123Z`; cut to the millisecond, never rounded into the future."""
     seconds, rest = divmod(at, SECOND)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // MILLISECOND:03d}Z"
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest // MILLISECOND:03d}Z"
 
 
 def exact_iso(at: Ns) -> str:

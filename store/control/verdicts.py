@@ -46,8 +46,9 @@ def overdue(connection: Connection, watermark: Ns, limit: int) -> list[str]:
     """Monitors whose deadline, or that of a run of theirs, has passed, the longest overdue first."""
     due: dict[str, Ns] = {}
     for instant in (beats.c.deadline, beats.c.run_due):  # an index each, which one query with OR would not use in order
-        for row in connection.execute(select(beats.c.monitor_id, instant).where(instant < watermark).order_by(instant).limit(limit)):
-            due[row[0]] = min(row[1], due.get(row[0], row[1]))
+        rows = connection.execute(select(beats.c.monitor_id, instant).where(instant < watermark).order_by(instant).limit(limit))
+        for monitor_id, at in rows.all():
+            due[monitor_id] = min(at, due.get(monitor_id, at))
     return sorted(due, key=lambda monitor_id: due[monitor_id])[:limit]
 
 
