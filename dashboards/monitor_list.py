@@ -119,7 +119,7 @@ def _worst_first(connection: Connection, project_id: str, query: Query, now: Ns)
 def _rows(connection: Connection, found: list[Watched], now: Ns) -> list[Row]:
     ids = [one.monitor.id for one in found]
     alerting = watch.firing(connection, ids)
-    told = channels.notified(connection, {one.monitor.id: one.monitor.project_id for one in found})
+    told = watch.told_of_silence(connection, [one.monitor for one in found])
     return [
         Row(
             monitor=monitor,

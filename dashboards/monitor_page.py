@@ -20,6 +20,7 @@ from dashboards.snippets import first_ping, snippets
 from rules import runs, watch
 from rules import schedule as schedules
 from rules import status as status_rules
+from rules.hearers import meant
 from rules.watch import Watch
 from store.control import channels, history, metric_keys, rule_set
 from store.instant import iso
@@ -51,7 +52,8 @@ _ALERTS = 200
 
 @dataclass(frozen=True)
 class Facts:
-    """All that the page tells about a monitor, but for the values of its charts. `trouble`: why its history cannot be read now;
+    """All that the page tells about a monitor, but for the values of its charts. `told`: the channels that hear when it falls silent;
+    `notified`: those of its own, or the project's. `trouble`: why its history cannot be read now;
     `behind`: why the newest part of it is missing.
     """
 
@@ -63,6 +65,7 @@ class Facts:
     alerts: list[Watch]
     channels: dict[str, Channel]
     told: list[str]
+    notified: list[str]
     transitions: list[Transition]
     incidents: list[Incident]
     pings: list[Ping]
@@ -95,12 +98,9 @@ class Facts:
 
     def hearers(self, alert: Watch) -> list[str]:
         """The channels that the alert tells, by name."""
-        named = alert.rule.channels
-        if named is None:
-            return [self.channels[i].name if i in self.channels else i for i in self.told]
-        by_name = {channel.name for channel in self.channels.values()}
-        known = [self.channels[one].name if one in self.channels else one for one in named if one in self.channels or one in by_name]
-        return known if known or not named else [self.channels[i].name for i in self.told if i in self.channels]
+        known = {channel.name: channel.id for channel in self.channels.values()} | {i: i for i in self.channels}
+        ids = meant(alert.rule, self.notified, known)
+        return [self.channels[i].name for i in (self.notified if ids is None else ids) if i in self.channels]
 
     def uptime(self, days: int) -> float | None:
         return uptime(self.transitions, self.now - days * _DAY, self.now)
@@ -180,7 +180,7 @@ def _facts(site: Site, connection: Connection, monitor_id: str) -> Facts:
     now = site.clock()
     monitor, beat = site.watched(connection, monitor_id)
     project = site.owner(connection, monitor)
-    told = channels.notified(connection, {monitor.id: monitor.project_id})[monitor.id]
+    told = watch.told_of_silence(connection, [monitor])[monitor.id]
     pings, trouble = _pings(site, monitor)
     return Facts(
         now=now,
@@ -191,6 +191,7 @@ def _facts(site: Site, connection: Connection, monitor_id: str) -> Facts:
         alerts=watch.of_monitor(connection, monitor)[:_ALERTS],
         channels={channel.id: channel for channel in channels.find(connection, monitor.project_id, limit=1000)[0]},
         told=told,
+        notified=channels.notified(connection, {monitor.id: monitor.project_id})[monitor.id],
         transitions=history.of_monitor(connection, monitor.id, now - 30 * _DAY, now + 1),
         incidents=history.incidents_of(connection, monitor.id),
         pings=pings,

@@ -43,12 +43,19 @@ class Hearers:
         return new
 
     def _meant(self, rule: Rule | None, monitor: Monitor) -> Sequence[str]:
-        if rule is None or rule.channels is None:
+        if rule is None:
             return self._notified[monitor.id]
-        known = self._named.get(monitor.project_id, {})
-        found = list(dict.fromkeys(known[name] for name in rule.channels if name in known))
-        if rule.channels and not found:
+        found = meant(rule, self._notified[monitor.id], self._named.get(monitor.project_id, {}))
+        if found is None:
             # A message too many, rather than an alarm that nobody hears.
-            log.warning("no channel of the project is called %s, which the rule %r names", " or ".join(rule.channels), rule.name)
+            log.warning("no channel of the project is called %s, which the rule %r names", " or ".join(rule.channels or ()), rule.name)
             return self._notified[monitor.id]
         return found
+
+
+def meant(rule: Rule, notified: Sequence[str], named: Mapping[str, str]) -> Sequence[str] | None:
+    """The channels that the rule tells of a monitor that notifies `notified`; None where it names some, and none of them is there."""
+    if rule.channels is None:
+        return notified
+    found = list(dict.fromkeys(named[name] for name in rule.channels if name in named))
+    return found if found or not rule.channels else None

@@ -1,4 +1,4 @@
-"""What watches the metrics of a monitor, as people look at it: the alerts they made, and the rules of the files."""
+"""What watches a monitor, as people look at it: the alerts they made on its metrics, the rules of the files, and whom they tell."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Literal
 import msgspec
 from sqlalchemy import Connection
 
-from rules.book import current, rule_of
-from store.control import alerts, standings
+from rules.book import Book, current, rule_of
+from rules.hearers import meant
+from store.control import alerts, channels, standings
 from store.model import AlertState, Monitor, Ns
 from store.rule import Health, Rule, RuleState
 
@@ -68,3 +69,18 @@ def firing(connection: Connection, monitor_ids: Sequence[str]) -> dict[str, int]
         if number:
             found[monitor_id] = number
     return found
+
+
+def told_of_silence(connection: Connection, those: Sequence[Monitor]) -> dict[str, list[str]]:
+    """The channels that are told when a monitor falls silent, by monitor id: as its heartbeat rules say, else those it notifies."""
+    notified = channels.notified(connection, {monitor.id: monitor.project_id for monitor in those})
+    book = Book([rule for rule in current(connection).rules if rule.type == "heartbeat"])
+    if all(rule.channels is None for rule in book.rules):
+        return notified
+    named = channels.named(connection, sorted({monitor.project_id for monitor in those}))
+    told = {}
+    for monitor in those:
+        usual = notified[monitor.id]
+        by_rule = [meant(rule, usual, named.get(monitor.project_id, {})) for rule in book.of(monitor)]
+        told[monitor.id] = list(dict.fromkeys(i for ids in by_rule for i in (usual if ids is None else ids))) if by_rule else usual
+    return told

@@ -237,7 +237,22 @@ def test_rules_of_files_stand_among_the_alerts_and_cannot_be_deleted(house: Hous
         accept(connection, [placed], "", house.now)
     feed(house, monitor, 5)
     page = house.get(f"/m/{monitor.id}").text
-    assert "Slow <code>p95 of queue over 15 min &gt;= 300 for 10 min</code>" in page
+    assert "<strong>Slow</strong> <code>p95 of queue over 15 min &gt;= 300 for 10 min</code>" in page
     assert '<span class="hint">10-x.yml:7</span>' in page
     assert page.count("/delete") == 2, "the monitor, and the alert that was made here"
     assert "alert &gt;= 300" in page, "its threshold is drawn"
+
+
+def test_whom_a_rule_tells_of_silence_is_told(house: House) -> None:
+    monitor = house.monitor()
+    house.channel("ops", isDefault=False)
+    assert "Nobody will be told" in house.get(f"/m/{monitor.id}").text
+    rule = Rule("rule_1", "heartbeat", "Silent", match=Match(all=True), channels=("ops",), file="10-x.yml", line=7)
+    with house.control.begin() as connection:
+        accept(connection, [rule], "", house.now)
+    assert "Nobody will be told" not in house.get(f"/m/{monitor.id}").text
+    assert "tells nobody" not in house.get("/").text
+    with house.control.begin() as connection:
+        accept(connection, [replace(rule, channels=())], "", house.now)
+    assert "Nobody will be told" in house.get(f"/m/{monitor.id}").text
+    assert "tells nobody" in house.get("/").text
