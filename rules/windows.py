@@ -34,7 +34,7 @@ _seconds = Gauge("lastbeat_rule_evaluation_seconds", "How long the newest evalua
 _CHUNK: Final = 500
 PATIENCE: Final = 3  # evaluations in a row that fail before people are told
 _BLIND: Final[Ns] = 10 * SECOND  # a gap of ours that is shorter leaves a window as good as whole
-_LATE: Final[Ns] = 60 * SECOND  # how far the store may be behind before anybody speaks of it
+LATE: Final[Ns] = 60 * SECOND  # how far the store may be behind before anybody speaks of it
 _FAILING: Final = "rules_datasource_failing"  # the setting that says since when
 _BEGUN: Final = "Rules on windows are not evaluated: {why}. Staleness and thresholds on single values are, as ever."
 _OVER: Final = "Rules on windows are evaluated again; they were not since {since}."
@@ -74,17 +74,18 @@ class Windows:
         if not rules or horizon is None:
             return False
         began = time.monotonic()
-        for every, group in groupby(sorted(rules, key=_interval), key=_interval):
-            self._group(list(group), every * SECOND, horizon, now)
-        _seconds.set(time.monotonic() - began)
+        groups = groupby(sorted(rules, key=_interval), key=_interval)
+        if any([self._group(list(group), every * SECOND, horizon, now) for every, group in groups]):
+            _seconds.set(time.monotonic() - began)
         return False
 
-    def _group(self, rules: Sequence[Rule], every: Ns, horizon: Ns, now: Ns) -> None:
+    def _group(self, rules: Sequence[Rule], every: Ns, horizon: Ns, now: Ns) -> bool:
+        """Evaluate the rules of one interval, if it has passed; whether it had."""
         slot, before = horizon // every * every, self._done.get(every)
-        if now - horizon > PATIENCE * every + _LATE:
+        if now - horizon > PATIENCE * every + LATE:
             self._despair(rules, now // every * every, "the time-series store is behind", now)
         if before is not None and slot <= before:
-            return
+            return False
         if before is not None:
             _missed.inc((slot - before) // every - 1)
         self._done[every] = slot
@@ -98,11 +99,12 @@ class Windows:
             log.warning("the rules on windows cannot be evaluated: %s", error)
             if self._failed >= PATIENCE:
                 self._despair(rules, slot, str(error), now)
-            return
+            return True
         self._failed = 0
         self._judge(rules, answers, slot, now, failing=False)
-        if self._told and now - horizon <= every + _LATE:
+        if self._told and now - horizon <= every + LATE:
             self._tell("rules_datasource_recovered", None, now)
+        return True
 
     def _despair(self, rules: Sequence[Rule], at: Ns, why: str, now: Ns) -> None:
         """Do with the rules what they want done without a store, and say once that they are not evaluated."""
