@@ -75,7 +75,8 @@ class Windows:
             return False
         began = time.monotonic()
         groups = groupby(sorted(rules, key=_interval), key=_interval)
-        if any([self._group(list(group), every * SECOND, horizon, now) for every, group in groups]):
+        evaluated = [self._group(list(group), every * SECOND, horizon, now) for every, group in groups]
+        if True in evaluated:
             _seconds.set(time.monotonic() - began)
         return False
 
