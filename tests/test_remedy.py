@@ -45,6 +45,7 @@ def without(arrivals: list[Ns], *outages: tuple[float, float]) -> list[Ns]:
         # Outages are no reason to wait longer, whether the ping came late or not at all.
         (Schedule(300, 30), without(regular(300, 10, 5), (100, 96), (50, 49.8)), 15),
         (Schedule(86_400, 30), daily(["02:03"], 28, without=(5, 6, 7, 20)), 1_800),
+        (Schedule(86_400, 30), daily(["02:03"], 28, without=(3, 8, 13, 18, 23)), 1_800),
         (Schedule(cron="0 2 * * *"), sorted([*daily(["02:03"], 28, without=(5,)), NOON - 22 * DAY]), 1_800),
         # But what comes again and again belongs to the job.
         (Schedule(300, 30), regular(300, 10, 5, late=0.05, by=330), 480),
