@@ -57,7 +57,7 @@ class Rehearsal:
         self.steps = 0  # how often time stopped between events
         rules = {rule.uid: rule for case in self.cases.values() for rule in case.rules if rule.window is not None}
         self._windows = list(rules.values())
-        self._evaluated = {every: start // every * every for every in {rule.every * SECOND for rule in self._windows}}
+        self._evaluated = {every: start // every * every for every in sorted({rule.every * SECOND for rule in self._windows})}
         self._points: dict[str, dict[str, list[Point]]] = {rule.metric: {} for rule in self._windows if rule.metric is not None}
         self._gaps: list[Gap] = []
         self._failed = 0
@@ -93,10 +93,16 @@ class Rehearsal:
         for every in self._evaluated:  # the intervals within are not made up for
             self._evaluate(every, gap.at // every * every)
 
-    def restart(self) -> None:
-        """We are started anew: all that is not kept with a monitor or a rule is forgotten."""
+    def restart(self, gap: Gap | None = None) -> None:
+        """We are started anew, where there is a gap after that: all that is not kept with a monitor or a rule is forgotten."""
+        self.until(self.now if gap is None else gap.start)
         self.cases = {one: Case(case.monitor, case.beat, case.rules, case.standings) for one, case in self.cases.items()}
         self._failed = 0
+        if gap is not None:
+            self.gap(gap)
+            return
+        for every in self._evaluated:  # nobody remembers that the newest interval was evaluated already
+            self._evaluated[every] = self.now // every * every - every
 
     def do(self, monitor_id: str, deed: Callable[[Case], None], at: Ns) -> None:
         """Somebody does something to the monitor, such as pausing it."""
@@ -111,7 +117,7 @@ class Rehearsal:
             every, slot = self._next_slot(instant)
             if min(due, slot) >= instant:
                 break
-            self.now = min(due, slot)
+            self.now = max(self.now, min(due, slot))
             self.steps += 1
             if slot <= due:
                 self._evaluate(every, slot)
