@@ -19,13 +19,19 @@ from store.control import channels, metric_keys, projects
 
 _LINT = 3  # the exit status of --lint-fatal, as promtool's
 
+COMMANDS = {
+    "check": "lastbeat.commands.rules:check",
+    "test": "lastbeat.commands.trials:test",
+}
 
-@click.group(cls=Menu, later={"check": "lastbeat.commands.rules:check"})
+
+@click.group(cls=Menu, later=COMMANDS)
 def group() -> None:
     """Alert rules, which are written in YAML files: docs/rules.md says how.
 
     \b
       lastbeat rules check rules.d
+      lastbeat rules test rules.d/tests/*.yml
 
     The server reads those of LASTBEAT_RULES_DIR, and again whenever they change.
     """
@@ -56,7 +62,7 @@ def check(context: click.Context, paths: tuple[Path, ...], data_dir: str | None,
     try:
         found = read(*paths)
     except RuleErrors as refused:
-        _show_errors(refused.errors, as_json)
+        show_errors(refused.errors, as_json)
         context.exit(1)
     if not found.files:
         raise click.ClickException("There is no *.yml and no *.yaml file there.")
@@ -88,14 +94,15 @@ def _show(found: RuleSet, doubts: Sequence[Doubt], as_json: bool) -> None:
         show_json({"files": files, "errors": [], "warnings": msgspec.to_builtins(doubts)})
         return
     for file, count in counts.items():
-        click.echo(f"{file}: {_number(count, 'rule')}")
+        click.echo(f"{file}: {number(count, 'rule')}")
     for doubt in doubts:
         _complain(f"{doubt.file}:{doubt.line}", f"{doubt.alert}: {doubt.sentence}", "warning")
     if doubts:
-        click.echo(f"{_number(len(doubts), 'warning')}.", err=True)
+        click.echo(f"{number(len(doubts), 'warning')}.", err=True)
 
 
-def _show_errors(errors: Sequence[Complaint], as_json: bool) -> None:
+def show_errors(errors: Sequence[Complaint], as_json: bool) -> None:
+    """Show all that is wrong with files."""
     if as_json:
         show_json({"files": [], "errors": msgspec.to_builtins(errors), "warnings": []})
         return
@@ -103,7 +110,7 @@ def _show_errors(errors: Sequence[Complaint], as_json: bool) -> None:
         where = error.file if error.line is None else f"{error.file}:{error.line}:{error.column}"
         _complain(where, error.sentence)
     files = len({error.file for error in errors})
-    click.echo(f"{_number(len(errors), 'error')} in {_number(files, 'file')}.", err=True)
+    click.echo(f"{number(len(errors), 'error')} in {number(files, 'file')}.", err=True)
 
 
 def _complain(where: str, sentence: str, kind: str = "") -> None:
@@ -111,5 +118,6 @@ def _complain(where: str, sentence: str, kind: str = "") -> None:
     click.echo(f"{click.style(f'{visible(where)}:', bold=True)}{shown} {visible(sentence)}", err=True)
 
 
-def _number(count: int, what: str) -> str:
+def number(count: int, what: str) -> str:
+    """`1 rule`, `2 rules`."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -40,7 +40,7 @@ def read(*places: Path) -> RuleSet:
     files = _files(places, complaints)
     for path, file in files.items():
         mine = Complaints(file)
-        text = _text(path, mine)
+        text = text_of(path, mine)
         found += [] if text is None else groups.read(text, mine)
         complaints += mine.found()
     return _set(found, list(files.values()), complaints)
@@ -65,7 +65,8 @@ def _files(places: Iterable[Path], complaints: list[Complaint]) -> dict[Path, st
     return files
 
 
-def _text(path: Path, complaints: Complaints) -> str | None:
+def text_of(path: Path, complaints: Complaints) -> str | None:
+    """What the file holds; None where it cannot be read, or is too large."""
     try:
         with path.open("rb") as file:
             data = file.read(groups.SIZE_LIMIT + 1)
