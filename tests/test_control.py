@@ -211,7 +211,7 @@ def test_a_gap_concerns_only_monitors_whose_window_it_may_have_met(world: World)
     windows = {"before": (-200, -100), "meets": (-110, -50), "soon": (50, 80), "later": (70, 100)}
     jobs = {name: world.monitor(interval=600).id for name in windows}
     with world.control.begin() as connection:
-        beats = {jobs[name]: Beat("up", 1, world.at(start), world.at(end)) for name, (start, end) in windows.items()}
+        beats = {jobs[name]: Beat("up", world.at(start - 600), world.at(start), world.at(end)) for name, (start, end) in windows.items()}
         verdicts.save_beats(connection, beats)
         touched = verdicts.touched_by(connection, Gap(START, world.at(-90), world.at(0), "restart"))
     assert set(touched) == {jobs["meets"], jobs["soon"]}, "a ping may come a tenth of the interval early"
