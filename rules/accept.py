@@ -35,8 +35,7 @@ def accept(connection: Connection, rules: Sequence[Rule], base_url: str, now: Ns
 
     Returns whether they are others than before. `arm` is to be called afterwards, until it has nothing more to do.
     """
-    ids = {project.name: project.id for project in projects.find(connection)}
-    rules = [rule if rule.project is None else replace(rule, project=ids.get(rule.project, rule.project)) for rule in rules]
+    rules = by_project(connection, rules)
     if rule_set.edition(connection) == rule_set.edition_of(rules):
         return False
     old, new = current(connection), Book(rules)
@@ -53,6 +52,12 @@ def accept(connection: Connection, rules: Sequence[Rule], base_url: str, now: Ns
     rule_set.replace(connection, rules)
     _begin_arming(connection, [rule.uid for rule in anew if rule.type == "heartbeat" and not is_plain(rule)])
     return True
+
+
+def by_project(connection: Connection, rules: Sequence[Rule]) -> list[Rule]:
+    """The rules, with those that are for one project knowing it by its id."""
+    ids = {project.name: project.id for project in projects.find(connection)}
+    return [rule if rule.project is None else replace(rule, project=ids.get(rule.project, rule.project)) for rule in rules]
 
 
 def arm(control: Control, base_url: str, now: Ns) -> bool:

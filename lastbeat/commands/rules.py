@@ -22,6 +22,7 @@ _LINT = 3  # the exit status of --lint-fatal, as promtool's
 COMMANDS = {
     "check": "lastbeat.commands.rules:check",
     "test": "lastbeat.commands.trials:test",
+    "replay": "lastbeat.commands.replays:command",
 }
 
 
@@ -32,6 +33,7 @@ def group() -> None:
     \b
       lastbeat rules check rules.d
       lastbeat rules test rules.d/tests/*.yml
+      lastbeat rules replay --from 7d --rules rules.d
 
     The server reads those of LASTBEAT_RULES_DIR, and again whenever they change.
     """

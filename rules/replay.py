@@ -1,0 +1,83 @@
+"""What rules would have made of a monitor's past: its pings once more, through a rehearsal."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+import msgspec
+
+from rules.book import Book
+from rules.case import Case, Turn
+from rules.firings import Firing, firings
+from rules.recorded import Pausing
+from rules.rehearsal import Rehearsal
+from rules.windows import reach
+from store.control.monitors import Watched
+from store.model import Beat, Gap, Monitor, Ns, Ping, Transition
+from store.rule import Rule
+
+Event = Gap | Ping | Pausing
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """What happened within the time that was asked for; `firings` are also those that had begun before and went on into it.
+
+    `pings`: how many there were in that time.
+    """
+
+    transitions: tuple[Transition, ...]
+    turns: tuple[Turn, ...]
+    firings: tuple[Firing, ...]
+    pings: int
+
+
+def replay(
+    monitor: Monitor,
+    rules: Sequence[Rule],
+    pings: Iterable[Ping],
+    start: Ns,
+    end: Ns,
+    *,
+    gaps: Iterable[Gap] = (),
+    pausings: Iterable[Pausing] = (),
+) -> Replayed:
+    """What the rules would have said from `start` to `end`. Everything is in the order of its time; some of it may come before `start`."""
+    stage = Rehearsal([Watched(monitor, Beat())], Book(), start, {monitor.id: rules})
+    count = 0
+    records: tuple[Iterable[Event], ...] = (gaps, pings, pausings)
+    for event in heapq.merge(*records, key=_order):
+        match event:
+            case Gap():
+                stage.gap(event)
+            case Ping():
+                stage.ping(event)
+                count += event.at >= start
+            case Pausing():
+                stage.do(monitor.id, partial(_pause if event.paused else _resume, event.at), event.at)
+    stage.until(end)
+    return Replayed(
+        tuple(moved for moved in stage.transitions if moved.at >= start),
+        tuple(turn for _, turn in stage.turns if turn.at >= start),
+        tuple(firing for firing in firings(stage.said) if firing.end is None or firing.end >= start),
+        count,
+    )
+
+
+def lead(rules: Iterable[Rule], monitor: Monitor) -> int:
+    """How many seconds before the beginning the rules look back, or count."""
+    turn = monitor.schedule.interval if monitor.schedule.cron is None else 0
+    return max((reach(rule) if rule.window else rule.hold + rule.keep_firing + rule.consecutive * turn for rule in rules), default=0)
+
+
+def _order(event: Event) -> Ns:
+    return event.at
+
+
+def _pause(at: Ns, case: Case) -> None:
+    case.pause(at)
+
+
+def _resume(at: Ns, case: Case) -> None:
+    case.resume(at)
