@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from flask import Flask
 
-from api import alerts, channels, doctor, errors, health, metrics, monitors, pings
+from api import alert_preview, alerts, channels, doctor, errors, health, metrics, monitors, pings
 from api import plans as plan_resource
 from api.handbook import handbook
 from api.parts import EXTENSION, Parts
@@ -22,6 +22,7 @@ RESOURCES = (
     metrics.resource,
     doctor.resource,
     alerts.resource,
+    alert_preview.resource,
     channels.resource,
     plan_resource.resource,
 )

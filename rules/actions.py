@@ -94,10 +94,15 @@ def delete_monitor(connection: Connection, monitor: Monitor, base_url: str, now:
 
 
 def add_alert(connection: Connection, monitor: Monitor, fields: dict[str, Any], now: Ns) -> Alert:
-    _know_channels(connection, monitor.project_id, [] if fields["channel_id"] is None else [fields["channel_id"]], "channelId")
-    alert = Alert(new_id("alr"), monitor.id, created_at=now, updated_at=now, **fields)
+    alert = draft_alert(connection, monitor, fields, now)
     alerts.add(connection, alert)
     return alert
+
+
+def draft_alert(connection: Connection, monitor: Monitor, fields: dict[str, Any], now: Ns) -> Alert:
+    """The alert as it would be added."""
+    _know_channels(connection, monitor.project_id, [] if fields["channel_id"] is None else [fields["channel_id"]], "channelId")
+    return Alert(new_id("alr"), monitor.id, created_at=now, updated_at=now, **fields)
 
 
 def edit_alert(connection: Connection, monitor: Monitor, alert: Alert, fields: dict[str, Any], base_url: str, now: Ns) -> Alert:

@@ -26,6 +26,7 @@ CALLS = {
     "GET /api/monitors/{monitor_id}/metrics",
     "GET /api/monitors/{monitor_id}/doctor",
     "POST /api/monitors/{monitor_id}/metric-alerts",
+    "POST /api/monitors/{monitor_id}/metric-alerts/preview",
     "GET /api/monitors/{monitor_id}/metric-alerts",
     "GET /api/monitors/{monitor_id}/metric-alerts/{alert_id}",
     "PATCH /api/monitors/{monitor_id}/metric-alerts/{alert_id}",
@@ -93,7 +94,7 @@ def test_the_document_is_sound(document: dict[str, Any]) -> None:
         assert all(each["required"] and each["schema"] for each in parameters if each["in"] == "path")
         assert {each["in"] for each in parameters} <= {"path", "query"}
         assert ("requestBody" in operation) == (
-            method == "patch" or (path.endswith(("monitors", "metric-alerts", "channels")) and method == "post")
+            method == "patch" or (path.endswith(("monitors", "metric-alerts", "channels", "preview")) and method == "post")
         )
         assert all(answer.get("description") or "$ref" in answer for answer in operation["responses"].values())
         assert [status for status in operation["responses"] if status.startswith("2")]

@@ -1,0 +1,53 @@
+"""What a rule on a monitor's metrics would have said lately, before anybody makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from rules import recorded
+from rules.firings import Firing
+from rules.recorded import Pausing
+from rules.replay import replay
+from store.model import SECOND, Monitor, Ns
+from store.points import Points
+from store.rule import Rule
+
+LIMIT: Final = 50_000  # pings that are looked at
+LISTED: Final = 100  # firings that are told one by one
+DAYS: Final = 7  # that are looked at, unless other times are asked for
+PERIOD: Final[Ns] = DAYS * 86_400 * SECOND
+
+
+class Preview(msgspec.Struct, frozen=True):
+    """How often the rule would have fired from `start` to `end`. `cut`: there were more pings than are looked at, all before `start`.
+
+    `pings`: how many were looked at. `firings`: the newest ones, the newest first.
+    """
+
+    start: Ns
+    end: Ns
+    cut: bool
+    pings: int
+    fired: int
+    firings: tuple[Firing, ...]
+    fires_at_end: bool
+
+
+def preview(points: Points, monitor: Monitor, rule: Rule, pausings: Sequence[Pausing], start: Ns, end: Ns) -> Preview:
+    """Look back from `end` to `start`. Raises PointsError."""
+    found, cut = recorded.newest(points, monitor, start, end, LIMIT)
+    begin = found[0].at if cut and found else start
+    replayed = replay(monitor, [rule], found, begin, end, pausings=pausings)
+    firings = [firing for firing in replayed.firings if firing.rule is not None]
+    return Preview(
+        begin,
+        end,
+        cut,
+        len(found),
+        len(firings),
+        tuple(reversed(firings[-LISTED:])),
+        any(firing.end is None for firing in firings),
+    )
