@@ -65,12 +65,12 @@ def run(settings: Settings) -> None:
     # Each line has a thread: what one waits for never holds up another.
     lines = [
         [
-            Step("rules", reload.step, 1.0),  # first, so that nothing is judged by rules that are not any more
             Step("settle", _marked(settle, mark), _SETTLE_EVERY),
             Step("overdue", overdue.step, settings.rules_interval),
             Step("storm", guard.step, settings.rules_interval),
         ],
         shipping,
+        [Step("rules", reload.step, 1.0)],
         [Step("windows", windows.step, settings.rules_interval)],
         [Step("outbox", outbox.step, 0.1)],
         [Step("retention", Retention(control, points, settings.retention_days).step, 60.0)],
