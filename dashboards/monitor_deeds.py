@@ -11,12 +11,15 @@ from werkzeug.wrappers import Response as Reply
 
 from dashboards.forms import threshold, whole
 from dashboards.monitor_form import errors_of
-from dashboards.monitor_page import page
+from dashboards.monitor_page import alert_form, page
 from dashboards.site import Site
-from rules import actions
+from rules import actions, recorded
+from rules.book import rule_of
 from rules.definitions import AlertDefinition
+from rules.preview import DAYS, PERIOD, Preview, preview
 from store.control import alerts, metric_keys
 from store.model import Monitor
+from store.points import PointsError
 
 
 def routes(blueprint: Blueprint, site: Site) -> None:
@@ -50,6 +53,19 @@ def _alerts(blueprint: Blueprint, site: Site) -> None:
         except (ValidationError, actions.Refused) as refused:
             return page(site, monitor_id, 422, alert_values=request.form.to_dict(), alert_errors=errors_of(refused))
         return _back(monitor_id, "alerts")
+
+    @blueprint.post("/m/<monitor_id>/alerts/preview")
+    def preview_alert(monitor_id: str) -> Reply:
+        # A script asks for the form alone, and puts it where it was.
+        show = alert_form if "alone" in request.form else page
+        said = request.form.to_dict()
+        try:
+            return show(site, monitor_id, alert_values=said, preview=_preview(site, monitor_id), preview_days=DAYS)
+        except (ValidationError, actions.Refused) as refused:
+            return show(site, monitor_id, 422, alert_values=said, alert_errors=errors_of(refused))
+        except PointsError as error:
+            trouble = site.behind() or f"{str(error).rstrip('.')}."
+            return show(site, monitor_id, 503, alert_values=said, preview_trouble=trouble)
 
     @blueprint.post("/m/<monitor_id>/alerts/<alert_id>/delete")
     def delete_alert(monitor_id: str, alert_id: str) -> Reply:
@@ -95,6 +111,17 @@ def _alert(connection: Connection, monitor: Monitor) -> dict[str, Any]:
         "channelId": form.get("channelId") or None,
         "consecutiveTriggers": whole(form.get("consecutiveTriggers", "1")),
     }
+
+
+def _preview(site: Site, monitor_id: str) -> Preview:
+    end = site.clock()
+    start = end - PERIOD
+    with site.control.read() as connection:
+        monitor = site.watched(connection, monitor_id).monitor
+        fields = AlertDefinition().load(_alert(connection, monitor))
+        rule = rule_of(actions.draft_alert(connection, monitor, fields, end))
+        pausings = recorded.pausings(connection, monitor, start, end)
+    return preview(site.points, monitor, rule, pausings, start, end)
 
 
 def _question(site: Site, monitor_id: str, deed: str, consequence: str) -> str:

@@ -176,6 +176,13 @@ def page(site: Site, monitor_id: str, code: int = 200, **form: Any) -> Response:
     return _remembering(make_response(body, code), facts.range)
 
 
+def alert_form(site: Site, monitor_id: str, code: int = 200, **form: Any) -> Response:
+    """The form for an alert by itself, as `page` shows it."""
+    with site.control.read() as connection:
+        facts = _facts(site, connection, monitor_id)
+    return make_response(render_template("monitor_alert_form.html", facts=facts, now=facts.now, zone=site.reader_zone(), **form), code)
+
+
 def _facts(site: Site, connection: Connection, monitor_id: str) -> Facts:
     now = site.clock()
     monitor, beat = site.watched(connection, monitor_id)

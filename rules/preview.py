@@ -27,6 +27,7 @@ class Preview(msgspec.Struct, frozen=True):
     `pings`: how many were looked at. `firings`: the newest ones, the newest first.
     """
 
+    rule: Rule
     start: Ns
     end: Ns
     cut: bool
@@ -43,6 +44,7 @@ def preview(points: Points, monitor: Monitor, rule: Rule, pausings: Sequence[Pau
     replayed = replay(monitor, [rule], found, begin, end, pausings=pausings)
     firings = [firing for firing in replayed.firings if firing.rule is not None]
     return Preview(
+        rule,
         begin,
         end,
         cut,

@@ -132,6 +132,32 @@ def test_a_threshold_alert_is_added_from_the_discovered_keys(page: Page, server:
     expect(page.get_by_role("row", name=re.compile(r"queue_size >= 5"))).to_contain_text("Firing", timeout=15_000)
 
 
+def test_an_alert_is_tried_on_the_past_without_leaving_the_page(page: Page, server: Server) -> None:
+    made = server.monitor(name=f"Trying {time.monotonic_ns()}", interval=3600)
+    for size in (4, 9, 9, 3):
+        server.ping(made, body={"queue_size": size, "duration_ms": 900})
+    open_job(page, server, made)
+    expect(page.locator("[data-region=pings] tbody tr")).to_have_count(4, timeout=10_000)
+    page.get_by_label("Metric", exact=True).select_option("queue_size")
+    page.get_by_label("Threshold", exact=True).fill("high")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.locator("#threshold-error")).to_contain_text("number")
+    expect(page.get_by_label("Threshold", exact=True)).to_be_focused()
+    page.get_by_label("Threshold", exact=True).fill("5")
+    before = page.url
+    page.get_by_role("button", name="Preview").click()
+    expect(page.locator("#alert-preview")).to_contain_text("would have fired 1 time in the last 7 days")
+    expect(page.locator("#spoken")).to_have_text("would have fired 1 time in the last 7 days.")
+    expect(page.get_by_role("button", name="Preview")).to_be_focused()
+    assert page.url == before
+    assert page.get_by_role("row", name=re.compile("queue_size > 5")).count() == 0
+    server.ping(made, body={"queue_size": 1, "duration_ms": 900})
+    expect(page.locator("[data-region=pings] tbody tr")).to_have_count(5, timeout=15_000)
+    expect(page.locator("#alert-preview")).to_be_visible()  # the facts move on, and what is read stays
+    page.get_by_role("button", name="Add alert").click()
+    expect(page.get_by_role("row", name=re.compile("queue_size > 5"))).to_contain_text("Ok")
+
+
 def test_a_page_that_waits_for_the_first_ping_fills_itself(page: Page, server: Server) -> None:
     made = server.monitor(name=f"Waiting {time.monotonic_ns()}", interval=3600)
     page.goto(f"{server.base}/m/{made['id']}")
