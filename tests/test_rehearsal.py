@@ -71,7 +71,7 @@ KINDS = some.sampled_from(["success", "success", "success", "fail", "log"])
 EVENTS = some.lists(
     some.one_of(
         some.tuples(some.just("ping"), PAUSES, KINDS, some.one_of(some.none(), some.integers(0, 100))),
-        some.tuples(some.just("gap"), PAUSES, some.integers(2, 300), some.none()),
+        some.tuples(some.just("gap"), PAUSES, some.integers(2, 300), some.sampled_from(["restart", "restart", "stall", "clock"])),
         some.tuples(some.sampled_from(["restart", "away", "back"]), PAUSES, some.none(), some.none()),
     ),
     max_size=10,
@@ -188,7 +188,7 @@ def timed(events: list[Any]) -> list[Ping | Gap | Fault]:
             found.append(Fault(START + at, kind))
         else:
             start, at = at, at + what * SECOND
-            found.append(Gap(START + at, START + start, START + at, "restart"))
+            found.append(Gap(START + at, START + start, START + at, value))
     return found
 
 
@@ -214,3 +214,13 @@ def test_a_quiet_year_costs_no_more_than_a_quiet_minute() -> None:
     stage.until(START + 365 * 86_400 * SECOND)
     assert stage.steps - before < 10
     assert [one.to_status for one in stage.transitions] == ["up", "down"]
+
+
+def test_a_clock_that_several_workers_saw_put_forward_was_put_forward_once() -> None:
+    stage = Rehearsal([Watched(_job("prj", Schedule(3_600, 60)), Beat())], Book(), START)
+    stage.ping(Ping(START, "mon_1"))
+    for second in (10, 11):
+        stage.gap(Gap(START + (second + 600) * SECOND, START + second * SECOND, START + (second + 600) * SECOND, "clock"))
+    stage.until(START + 4_261 * SECOND)
+    assert [one.to_status for one in stage.transitions] == ["up", "down"]
+    assert stage.transitions[-1].at == START + (3_660 + 600) * SECOND

@@ -33,8 +33,8 @@ def test_a_step_forward_is_a_gap_and_one_back_is_none() -> None:
     assert [course.stamp(at * MINUTE) - START for at in (0, 1, 2, 3)] == [0, 6 * MINUTE, 7 * MINUTE, 10 * MINUTE]
     first, second = START + MINUTE, START + 8 * MINUTE
     assert course.gaps() == [
-        Gap(first + 5 * MINUTE, first, first + 5 * MINUTE, "suspend"),
-        Gap(second + 2 * MINUTE, second, second + 2 * MINUTE, "suspend"),
+        Gap(first + 5 * MINUTE, first, first + 5 * MINUTE, "clock"),
+        Gap(second + 2 * MINUTE, second, second + 2 * MINUTE, "clock"),
     ]
     assert Course(START, steps=[Step(0, 9 * SECOND)]).gaps()[0].reason == "stall"
 

@@ -14,7 +14,7 @@ import msgspec
 
 from store.model import SECOND, Gap, GapReason, Ns
 
-STALL: Final[Ns] = 10 * SECOND  # what waited during so short a break is heard after it
+STALL: Final[Ns] = 10 * SECOND  # a shorter step is taken for a moment in which nobody listened
 FOREVER: Final[Ns] = 1 << 63
 
 
@@ -59,7 +59,7 @@ class Course:
         """What is put on record of the times in which nobody listened."""
         found = [_gap(self._before(down.start), self.stamp(down.end), "restart") for down in self._downs]
         jumps = [step for step in self._steps if not self.is_down(step.at)]
-        found += [_gap(self._before(step.at), self.stamp(step.at), "stall" if step.by <= STALL else "suspend") for step in jumps]
+        found += [_gap(self._before(step.at), self.stamp(step.at), "stall" if step.by < STALL else "clock") for step in jumps]
         return sorted(found, key=lambda gap: gap.at)
 
     def judged(self, at: Ns) -> Ns:
