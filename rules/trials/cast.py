@@ -30,7 +30,7 @@ _DEFINED: Final = {
     "max_run_time": "maxRunTime",
 }
 _DURATIONS: Final = ("interval", "grace", "start_by", "min_run_time", "max_run_time")
-_KEYS: Final = (*_DEFINED, "tags", "channels", "project")
+KEYS: Final = (*_DEFINED, "tags", "channels", "project")
 _ELSEWHERE: Final = {called: f"is written `{written}`" for written, called in _DEFINED.items() if written != called}
 
 
@@ -51,7 +51,7 @@ def _monitor(node: Node | None, trial: Fields, number: int, start: Ns) -> Watche
     fields = Fields.of(node, trial.complaints, _EXAMPLE)
     if fields is None:
         return None
-    fields.only(_KEYS, "a monitor", _ELSEWHERE)
+    fields.only(KEYS, "a monitor", _ELSEWHERE)
     fields.require("name", "a monitor", "name: w1")
     fields.once("schedule", "interval")
     before = len(fields.complaints)

@@ -17,7 +17,7 @@ from store.model import SECOND, Ns
 from store.rule import Rule
 
 _EXAMPLE: Final = "{at: 4m30s, server_down: 10m}"
-_VERBS: Final[tuple[Verb, ...]] = get_args(Verb)
+VERBS: Final[tuple[Verb, ...]] = get_args(Verb)
 _RESTART: Final[Ns] = SECOND  # how long one takes
 _SHORTEST_STEP: Final = 2  # what is less than that is a clock being tuned, which nobody takes notice of
 _REFUSED: Final = {
@@ -42,13 +42,13 @@ def _event(node: Node | None, trial: Fields, watched: Mapping[str, Watched]) -> 
     fields = Fields.of(node, trial.complaints, _EXAMPLE)
     if fields is None:
         return None
-    fields.only(("at", *_VERBS), "an event", _REFUSED)
+    fields.only(("at", *VERBS), "an event", _REFUSED)
     fields.require("at", "an event", _EXAMPLE)
-    at, verbs = fields.take("at", duration()), [verb for verb in _VERBS if verb in fields]
+    at, verbs = fields.take("at", duration()), [verb for verb in VERBS if verb in fields]
     if len(verbs) > 1:
         fields.complain_of_key(verbs[1], f"`{verbs[0]}` and `{verbs[1]}` are two events; write each in a mapping of its own")
     elif not verbs and len(fields.names()) <= ("at" in fields):
-        fields.complaints.add(fields.place, f"say what happens: {alternatives(_VERBS)}")
+        fields.complaints.add(fields.place, f"say what happens: {alternatives(VERBS)}")
     if at is None or len(verbs) != 1:
         return None
     return _of_verb(fields, verbs[0], at * SECOND, watched)

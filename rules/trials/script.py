@@ -17,7 +17,7 @@ from store.rule import Rule
 
 EXAMPLE: Final = "{name: a deep queue is told of, monitors: […], input: […], expect: […]}"
 
-_KEYS: Final = ("name", "start", "end", "monitors", "input", "events", "expect", "expect_notifications")
+KEYS: Final = ("name", "start", "end", "monitors", "input", "events", "expect", "expect_notifications")
 _ELSEWHERE: Final = {
     "interval": "is said for each input, as `every`",
     "input_series": "is written `input`, with a `monitor` and its `values`",
@@ -37,7 +37,7 @@ def read(node: Node | None, rules: Sequence[Rule], owner: Fields) -> Trial | Non
     fields, before = Fields.of(node, owner.complaints, EXAMPLE), len(owner.complaints)
     if fields is None:
         return None
-    fields.only(_KEYS, "a test", _ELSEWHERE)
+    fields.only(KEYS, "a test", _ELSEWHERE)
     for key, example in (("name", EXAMPLE), ("monitors", "monitors: [{name: w1, interval: 60s}]")):
         fields.require(key, "a test", example)
     called, start, end = fields.take("name", name()), fields.take("start", _date) or _START, fields.take("end", duration())

@@ -16,8 +16,8 @@ from store.rule import Health, Rule, RuleState
 
 _STATE: Final = "{at: 3m, alert: QueueTooDeep, monitor: w1, state: firing}"
 _TOLD: Final = "{kind: fire, alert: QueueTooDeep, at: 3m}"
-_OF_ALERTS: Final = ("alert", "state", "health", "value", "labels", "annotations")
-_OF_NOTICES: Final = ("kind", "at", "event", "alert", "monitor", "channels", "reason", "value", "labels", "annotations", "monitors")
+OF_ALERTS: Final = ("alert", "state", "health", "value", "labels", "annotations")
+OF_NOTICES: Final = ("kind", "at", "event", "alert", "monitor", "channels", "reason", "value", "labels", "annotations", "monitors")
 _ELSEWHERE: Final = {
     "severity": "belongs to `labels`",
     **dict.fromkeys(("summary", "description", "runbook_url"), "belongs to `annotations`"),
@@ -49,16 +49,16 @@ def _state(node: Node | None, trial: Fields, watched: Mapping[str, Watched], ale
     fields = Fields.of(node, trial.complaints, _STATE)
     if fields is None:
         return None
-    fields.only(("at", "monitor", "status", *_OF_ALERTS), "an expectation", _ELSEWHERE)
+    fields.only(("at", "monitor", "status", *OF_ALERTS), "an expectation", _ELSEWHERE)
     fields.require("at", "an expectation", _STATE)
     at, monitor = fields.take("at", duration()), who(fields, watched)
     if "status" in fields:
-        for key in _OF_ALERTS:
+        for key in OF_ALERTS:
             if key in fields:
                 fields.complain_of_key(key, f"`{key}` is of an alert, and `status` of a monitor; expect each by itself")
     else:
         fields.require("alert", "an expectation", _STATE)
-        if not any(key in fields for key in _OF_ALERTS[1:]):
+        if not any(key in fields for key in OF_ALERTS[1:]):
             fields.complaints.add(fields.place, f"say what is expected of the alert, as in `{_STATE}`")
     alert = known(fields, "alert", alerts, "alert")
     state: RuleState | None = fields.take("state", one_of(get_args(RuleState), _STATES))
@@ -79,7 +79,7 @@ def _notification(node: Node | None, trial: Fields, watched: Mapping[str, Watche
     fields = Fields.of(node, trial.complaints, _TOLD)
     if fields is None:
         return None
-    fields.only(_OF_NOTICES, "a notification", _ELSEWHERE)
+    fields.only(OF_NOTICES, "a notification", _ELSEWHERE)
     kind: Said | None = fields.take("kind", one_of(get_args(Said), {"firing": "fire", "resolved": "resolve"}))
     fields.require("kind", "a notification", "kind: fire")
     at = fields.take("at", duration())
