@@ -10,6 +10,7 @@ import heapq
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
+from typing import Final
 
 import msgspec
 
@@ -20,6 +21,8 @@ from rules.windows import PATIENCE, Shape, judge_case, reach, shapes, values_of,
 from store.control.monitors import Watched
 from store.model import SECOND, Gap, Monitor, Ns, Ping, Transition
 from store.rule import Rule
+
+_FORGETS: Final = 10_000  # points of a metric after which those that no window reaches any more are forgotten
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -59,6 +62,7 @@ class Rehearsal:
         self._windows = list(rules.values())
         self._evaluated = {every: start // every * every for every in sorted({rule.every * SECOND for rule in self._windows})}
         self._points: dict[str, dict[str, list[Point]]] = {rule.metric: {} for rule in self._windows if rule.metric is not None}
+        self._reach = max((reach(rule) + rule.every for rule in self._windows), default=0) * SECOND
         self._gaps: list[Gap] = []
         self._failed = 0
         self._told_of_failing = False
@@ -71,9 +75,15 @@ class Rehearsal:
             return
         self.until(ping.at)
         for metric in ping.numbers.keys() & self._points.keys():
-            self._points[metric].setdefault(ping.monitor, []).append((ping.at, ping.numbers[metric]))
+            self._remember(metric, ping)
         case.ping(ping)
         self._note(case)
+
+    def _remember(self, metric: str, ping: Ping) -> None:
+        points = self._points[metric].setdefault(ping.monitor, [])
+        points.append((ping.at, ping.numbers[metric]))
+        if len(points) % _FORGETS == 0:
+            del points[: bisect_left(points, ping.at - self._reach, key=itemgetter(0))]
 
     def gap(self, gap: Gap) -> None:
         """We were not listening."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from sqlalchemy import select
@@ -224,3 +225,21 @@ def test_a_clock_that_several_workers_saw_put_forward_was_put_forward_once() -> 
     stage.until(START + 4_261 * SECOND)
     assert [one.to_status for one in stage.transitions] == ["up", "down"]
     assert stage.transitions[-1].at == START + (3_660 + 600) * SECOND
+
+
+def test_what_no_window_reaches_any_more_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = [rule for rule in RULES if rule.window is not None]
+
+    def told(count: int) -> tuple[list[Any], int]:
+        stage = Rehearsal([Watched(_job("prj", Schedule(60, 30)), Beat())], Book(rules), START)
+        for n in range(count):
+            stage.ping(Ping(START + n * 20 * SECOND, "mon_1", numbers={"v": float(n * 37 % 101)}))
+        return [(one.at, one.word.event) for one in stage.said], len(stage._points["v"]["mon_1"])
+
+    everything, kept = told(400)
+    monkeypatch.setattr("rules.rehearsal._FORGETS", 10)
+    assert kept == 400
+    again, kept = told(400)
+    assert again == everything
+    assert len(again) > 20
+    assert kept < 40
