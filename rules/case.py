@@ -163,8 +163,9 @@ class Case:
     def follow(self, rules: list[Rule], now: Ns, *, all_anew: bool = False) -> None:
         """These rules watch the monitor from now on. What a rule has open that does so no more is resolved."""
         known = {rule.uid: rule for rule in self.rules}
-        kept = {rule.uid for rule in rules}
-        self.dismiss([rule for rule in self.rules if rule.uid not in kept], now, "rule_removed")
+        kept = {rule.uid: rule.type for rule in rules}
+        # One of another type is another rule: its end would be called otherwise than its beginning.
+        self.dismiss([rule for rule in self.rules if kept.get(rule.uid) != rule.type], now, "rule_removed")
         self.rules = rules
         anew = [rule for rule in rules if rule.uid not in known or not judge.same_condition(known[rule.uid], rule)]
         for rule in anew:

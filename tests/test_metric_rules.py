@@ -184,6 +184,19 @@ def test_a_removed_rule_resolves_its_incident_with_that_reason(world: World) -> 
         assert connection.exec_driver_sql("SELECT count(*) FROM standings").scalar() == 0
 
 
+def test_a_rule_that_becomes_one_of_another_type_is_another_rule(world: World) -> None:
+    job = worker(world)
+    world.follow(deep())
+    sent(world, job, 0, queue=150.0)
+    world.follow(Rule("rule_deep", "status", "Failing", match=WORKERS, consecutive=2), at=10)
+    assert [(event, details.get("reason")) for event, details in world.said()] == [
+        ("metric_alert", None),
+        ("metric_alert_resolved", "rule_removed"),
+    ]
+    sent(world, job, 20)
+    assert len(world.said()) == 2
+
+
 def test_rules_and_metric_alerts_of_the_api_stand_side_by_side(world: World) -> None:
     job = worker(world)
     alert = world.alert(job, metric_key="queue", threshold=50.0)
