@@ -73,7 +73,7 @@ def run() -> dict[str, float]:
     for size in SIZES:
         with TemporaryDirectory(dir=DISK) as directory:
             figures |= {f"{name}_at_{size}_monitors": value for name, value in _measure(Path(directory), size).items()}
-    small, large = (figures[f"idle_tick_ms_at_{size}_monitors"] for size in SIZES)
+    small, large = (figures[f"idle_tick_cpu_ms_at_{size}_monitors"] for size in SIZES)
     figures["idle_tick_growth"] = round(large / small, 2)
     small, large = (figures[f"engine_kib_at_{size}_monitors"] for size in SIZES)
     figures["engine_bytes_per_idle_monitor"] = round((large - small) * 1_024 / (SIZES[1] - SIZES[0]))
@@ -110,7 +110,7 @@ def _resident(folder: Path) -> int:
 
 def _rounds(engine: Engine, ids: list[str], suffix: str) -> dict[str, float]:
     engine.tick()
-    idle = [_timed(engine.tick)[0] for _ in range(IDLE_ROUNDS)]
+    idle = [_timed(engine.tick) for _ in range(IDLE_ROUNDS)]
     # Spread over the whole table, as they are when monitors were not made in the order in which they ping.
     settled, declared = [], []
     for n in range(ROUNDS):
@@ -119,7 +119,7 @@ def _rounds(engine: Engine, ids: list[str], suffix: str) -> dict[str, float]:
     for n in range(ROUNDS):
         _let_be_due(engine, ids[n % _step(ids, DUE) :: _step(ids, DUE)][:DUE])
         declared.append(_timed(engine.tick))
-    figures = {f"idle_tick{suffix}_ms": round(statistics.median(idle), 3)}
+    figures = _cost(f"idle_tick{suffix}", idle)
     return figures | _cost(f"settle_{PINGS}_pings{suffix}", settled) | _cost(f"declare_{DUE}_due{suffix}", declared)
 
 
@@ -172,7 +172,7 @@ def _timed(work: Callable[[], None]) -> tuple[float, float]:
 
 
 def _cost(name: str, rounds: Sequence[tuple[float, float]]) -> dict[str, float]:
-    clock, cpu = (round(statistics.median(values), 1) for values in zip(*rounds, strict=True))
+    clock, cpu = (round(statistics.median(values), 2) for values in zip(*rounds, strict=True))
     return {f"{name}_ms": clock, f"{name}_cpu_ms": cpu}
 
 
