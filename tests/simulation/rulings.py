@@ -1,0 +1,258 @@
+"""The model of a rule with one monitor: when it fires, and when that is over. Independent of `rules`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
+
+from simulation.slots import Span
+from simulation.waiting import expected_after, opens, put_off
+from store.model import SECOND, Gap, Ns, Ping, Schedule
+from store.rule import Rule
+
+if TYPE_CHECKING:
+    from simulation.oracle import Life
+
+HELD_AFTER_A_STALL: Final = 1 * SECOND
+
+
+@dataclass
+class Outage:
+    """Something that people are told: an outage of the monitor, or the firing of a rule. `tells`: the channels, in any order."""
+
+    rule: str | None
+    cause: str
+    opened: Ns
+    tells: frozenset[str]
+    opening: str
+    closing: str
+    resolved: Ns | None = None
+    resolution: str | None = None
+
+
+class Ruling:
+    """How a rule stands. `row`: breaches in a row, since `since`. `well`: samples in a row that say it is over, since `well_since`."""
+
+    def __init__(self, rule: Rule, span: Span, *, of_api: bool = False) -> None:
+        self.rule = rule
+        self.of_api = of_api
+        self._span = span
+        self._outage: Outage | None = None
+        self._stuck: float | str | None = None
+        self.expected: Ns | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._row = self._well = 0
+        self._since: Ns | None = None
+        self._well_since: Ns | None = None
+        self._recovering = False
+        self.due: Ns | None = None
+        self._stuck = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it says nothing but how the monitor's own outage is told."""
+        rule = self.rule
+        own = rule.interval, rule.cron, rule.timezone, rule.grace
+        waits = rule.hold or rule.keep_firing or rule.consecutive > 1 or rule.resolve is not None or rule.on_own_outage == "fire"
+        return rule.type in ("heartbeat", "status") and not waits and own == (None, None, None, None)
+
+    # What happens.
+
+    def hear(self, ping: Ping, values: dict[str, float | str], life: Life) -> None:
+        rule, at = self.rule, ping.at
+        ended = ping.kind in ("success", "fail")
+        value = values.get(rule.metric) if rule.metric is not None else None
+        if rule.type == "threshold" and value is not None and isinstance(value, str) == isinstance(rule.value, str):
+            if _meets(rule.operator, value, rule.value):
+                self._breach(at, life)
+            elif rule.resolve is None or rule.resolve.operator is None or _meets(rule.resolve.operator, value, rule.resolve.value):
+                self._clear(at)
+            else:
+                self._neither()
+        elif rule.type == "unchanged" and value is not None:
+            self._compare(value, at, life)
+        elif rule.type == "absent" and ended:
+            self._clear(at) if value is not None else self._breach(at, life)
+        elif rule.type == "status" and ended and not self.is_plain:
+            self._breach(at, life) if ping.kind == "fail" or life.status == "down" else self._clear(at)
+        elif rule.type == "heartbeat" and ended and not self.is_plain:
+            self._clear(at)
+            self._wait_for(life, expected_after(self._schedule(life), at, self._span))
+
+    def pass_time(self, life: Life) -> None:
+        """Its time has come."""
+        assert self.due is not None
+        at = self.due
+        if self.rule.type != "heartbeat":
+            if self._outage is None:
+                self.due = None
+                self._fire(at, life)
+            else:
+                self._resolve(at, "recovered")
+            return
+        assert self.expected is not None
+        if self._missed_at(life, self.expected) > at:  # it was well for long enough
+            self._resolve(at, "recovered")
+            self._wait_for(life, self.expected)
+            return
+        self._well, self._well_since, self._recovering, self.due = 0, None, False, None
+        if self._outage is None:
+            self._fire(at, life)
+
+    def miss_out(self, gap: Gap, life: Life) -> None:
+        if self.rule.type != "heartbeat" or self.is_plain or self.expected is None or self.due is None or self.rule.on_own_outage == "fire":
+            return
+        if gap.reason == "stall":
+            if gap.start <= self.due < gap.end + HELD_AFTER_A_STALL:
+                self.due = gap.end + HELD_AFTER_A_STALL
+            return
+        schedule = self._schedule(life)
+        closes = self.expected + schedule.grace * SECOND
+        if opens(schedule, self.expected, life.last, self._span) <= gap.end and gap.start <= closes:
+            self._wait_for(life, put_off(schedule, self.expected, gap, self._span)[1])
+        elif gap.reason == "clock" and schedule.cron is None and gap.end <= self.due:
+            self._wait_for(life, self.expected + gap.end - gap.start)
+
+    def set_forward(self, step: Ns) -> None:
+        """The clock was: what lasts has lasted no longer."""
+        if self.rule.type != "heartbeat":
+            self._since, self._well_since, self.due = (
+                None if instant is None else instant + step for instant in (self._since, self._well_since, self.due)
+            )
+
+    def arm(self, life: Life, now: Ns) -> None:
+        """It begins to wait for the monitor, or waits anew: by itself that makes nobody late."""
+        if self.rule.type != "heartbeat" or self.is_plain or life.last is None or life.status == "paused" or self._outage is not None:
+            return
+        schedule = self._schedule(life)
+        expected = expected_after(schedule, life.last, self._span)
+        self._wait_for(life, expected if expected > now else expected_after(schedule, now, self._span))
+
+    def change(self, rule: Rule) -> bool:
+        """The rule is now this one; returns whether that is another condition, under which everything is counted anew."""
+        old, self.rule = self.rule, rule
+        if all(getattr(old, name) == getattr(rule, name) for name in _CONDITION):
+            return False
+        self._reset()
+        self.expected = None
+        return True
+
+    def dismiss(self, now: Ns, why: str) -> None:
+        if self._outage is not None:
+            self._resolve(now, why)
+        self._reset()
+        self.expected = None
+
+    # Samples.
+
+    def _breach(self, at: Ns, life: Life) -> None:
+        if self._outage is not None:
+            self._well, self._well_since, self._recovering, self.due = 0, None, False, None
+            return
+        self._row += 1
+        self._since = at if self._since is None else self._since
+        if self._row < self.rule.consecutive:
+            return
+        if at - self._since >= self.rule.hold * SECOND:
+            self.due = None
+            self._fire(at, life)
+        else:
+            self.due = self._since + self.rule.hold * SECOND
+
+    def _clear(self, at: Ns) -> None:
+        if self._outage is None:
+            self._reset()
+            return
+        self._recovering = True
+        self._well += 1
+        self._well_since = at if self._well_since is None else self._well_since
+        well_at = self._well_at()
+        if well_at is not None and well_at <= at:
+            self._resolve(at, "recovered")
+        else:
+            self.due = well_at
+
+    def _neither(self) -> None:
+        if self._outage is None:
+            self._reset()
+        else:
+            self._well, self._well_since, self._recovering, self.due = 0, None, False, None
+
+    def _compare(self, value: float | str, at: Ns, life: Life) -> None:
+        """A value that came before it too is a breach; `row` counts how often it came."""
+        if self._since is None or self._stuck != value:
+            self._clear(at)
+            self._row, self._since, self._stuck = 1, at, value
+            return
+        if self._outage is not None:
+            self._breach(at, life)
+            return
+        self._row += 1
+        if self._row >= max(2, self.rule.consecutive) and at - self._since >= self.rule.hold * SECOND:
+            self._fire(at, life)
+
+    def _well_at(self) -> Ns | None:
+        needed = 1 if self.rule.resolve is None else self.rule.resolve.consecutive
+        if not self._recovering or self._well_since is None or self._well < needed:
+            return None
+        return self._well_since + self.rule.keep_firing * SECOND
+
+    # Heartbeats.
+
+    def _schedule(self, life: Life) -> Schedule:
+        rule, own = self.rule, life.schedule
+        if rule.interval is not None:
+            own = replace(own, interval=rule.interval, cron=None)
+        elif rule.cron is not None:
+            own = replace(own, cron=rule.cron)
+        zone, grace = rule.timezone, rule.grace
+        return replace(own, timezone=own.timezone if zone is None else zone, grace=own.grace if grace is None else grace)
+
+    def _missed_at(self, life: Life, expected: Ns) -> Ns:
+        schedule = self._schedule(life)
+        for _ in range(1, self.rule.consecutive):
+            expected = expected_after(schedule, expected, self._span)
+        return expected + (schedule.grace + self.rule.hold) * SECOND
+
+    def _wait_for(self, life: Life, expected: Ns) -> None:
+        self.expected = expected
+        instants = [self._missed_at(life, expected), self._well_at()]
+        self.due = min(instant for instant in instants if instant is not None)
+
+    # What people are told.
+
+    def _fire(self, at: Ns, life: Life) -> None:
+        cause, opening, closing = _SAYS[self.rule.type]
+        self._outage = Outage(self.rule.uid, cause, at, life.meant(self.rule), opening, closing)
+        life.outages.append(self._outage)
+
+    def _resolve(self, at: Ns, why: str) -> None:
+        assert self._outage is not None
+        self._outage.resolved, self._outage.resolution = at, why
+        self._outage = None
+        self._reset()
+
+
+_CONDITION: Final = (
+    *("type", "metric", "operator", "value", "window", "compare", "consecutive", "hold", "keep_firing", "resolve"),
+    *("interval", "cron", "timezone", "grace"),
+)
+_SAYS: Final = {
+    "heartbeat": ("missed", "monitor_down", "monitor_up"),
+    "status": ("failed", "monitor_failed", "monitor_up"),
+    "threshold": ("threshold", "metric_alert", "metric_alert_resolved"),
+    "absent": ("threshold", "metric_alert", "metric_alert_resolved"),
+    "unchanged": ("threshold", "metric_alert", "metric_alert_resolved"),
+}
+
+
+def _meets(operator: str | None, value: float | str, bound: float | str | None) -> bool:
+    if operator in ("=", "!="):
+        return (value == bound) == (operator == "=")
+    assert not isinstance(value, str) and not isinstance(bound, str) and bound is not None
+    difference = value - bound
+    return {">": difference > 0, "<": difference < 0, ">=": difference >= 0, "<=": difference <= 0}[operator or ""]

@@ -1,0 +1,66 @@
+"""When a ping is expected, how early it may come, and until when a gap of ours puts it off. For the model; independent of `rules`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from simulation.slots import Slots, Span, slots
+from store.model import SECOND, Gap, Ns, Schedule
+
+_EARLY_LIMIT: Final = 300 * SECOND
+_HOUR: Final = 3_600 * SECOND
+
+
+def slots_of(schedule: Schedule, span: Span) -> Slots:
+    assert schedule.cron is not None
+    return slots(schedule.cron, schedule.timezone, span)
+
+
+def distance(schedule: Schedule, expected: Ns, span: Span) -> Ns:
+    """How long after the time before it a ping is expected then."""
+    if schedule.cron is None:
+        return schedule.interval * SECOND
+    found = slots_of(schedule, span)
+    return found.distance[found.after(expected - 1)]
+
+
+def expected_after(schedule: Schedule, instant: Ns, span: Span) -> Ns:
+    """When the next ping is expected after one at `instant`; of a cron job that was a little early, it was that of the coming slot."""
+    if schedule.cron is None:
+        return instant + schedule.interval * SECOND
+    found = slots_of(schedule, span)
+    number = found.after(instant)
+    if found.at[number] - instant <= _tolerated(schedule, found.distance[number]):
+        number += 1
+    return found.at[number]
+
+
+def early(schedule: Schedule, expected: Ns, span: Span) -> Ns:
+    """How long before its time a ping may come and still be that time's."""
+    return _tolerated(schedule, distance(schedule, expected, span))
+
+
+def opens(schedule: Schedule, expected: Ns, last: Ns | None, span: Span) -> Ns:
+    """From when the ping that is expected then may come: a little early; or at any time, where an interval is not counted from a ping."""
+    interval = schedule.interval * SECOND
+    if schedule.cron is None and last is not None and (expected - last) % interval != 0:
+        return expected - interval
+    return expected - early(schedule, expected, span)
+
+
+def put_off(schedule: Schedule, expected: Ns, gap: Gap, span: Span) -> tuple[bool, Ns]:
+    """Whether the job soon has another turn, and the next one that we can hear: not one whose ping may have come in the gap, early."""
+    if schedule.cron is not None:
+        found = slots_of(schedule, span)
+        return found.at[found.after(expected)] - expected <= _HOUR, expected_after(schedule, max(expected, gap.end), span)
+    interval = schedule.interval * SECOND
+    if interval <= _HOUR:
+        return True, gap.end + interval
+    later = expected + interval
+    while later - early(schedule, expected, span) <= gap.end:
+        later += interval
+    return False, later
+
+
+def _tolerated(schedule: Schedule, after: Ns) -> Ns:
+    return min(schedule.grace * SECOND, after // 10, _EARLY_LIMIT)
