@@ -87,11 +87,15 @@ class Rehearsal:
 
     def gap(self, gap: Gap) -> None:
         """We were not listening."""
+        self.until(gap.start)  # what was due within it is judged by the gap, which is only known at its end
+        self._miss(gap)
+        for every in self._evaluated:  # the intervals within are not made up for
+            self._evaluate(every, gap.at // every * every)
+
+    def _miss(self, gap: Gap) -> None:
         # Each worker has seen the clock being put forward, and it was put forward once.
         again = gap.reason == "clock" and any(one.reason == "clock" and one.end > gap.start and one.start < gap.end for one in self._gaps)
         self._gaps.append(gap)
-        # What was due within it is judged by the gap, which is only known at its end.
-        self.until(gap.start)
         left = []
         for case in () if again else self.cases.values():
             case.gap(gap)
@@ -102,8 +106,6 @@ class Rehearsal:
         if left:
             self.announced.append(Announced(gap.end, "monitors_unverified", tuple(sorted(left, key=lambda one: (one.name, one.id)))))
         self.now = max(self.now, gap.at)
-        for every in self._evaluated:  # the intervals within are not made up for
-            self._evaluate(every, gap.at // every * every)
 
     def restart(self, gap: Gap | None = None) -> None:
         """We are started anew, where there is a gap after that: all that is not kept with a monitor or a rule is forgotten."""
@@ -111,10 +113,10 @@ class Rehearsal:
         self.cases = {one: Case(case.monitor, case.beat, case.rules, case.standings) for one, case in self.cases.items()}
         self._failed = 0
         if gap is not None:
-            self.gap(gap)
-            return
+            self._miss(gap)
         for every in self._evaluated:  # nobody remembers that the newest interval was evaluated already
-            self._evaluated[every] = self.now // every * every - every
+            self._evaluated[every] = 0
+            self._evaluate(every, self.now // every * every)
 
     def do(self, monitor_id: str, deed: Callable[[Case], None], at: Ns) -> None:
         """Somebody does something to the monitor, such as pausing it."""

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as some
 from sqlalchemy import select
 from world import START, World
@@ -66,6 +66,9 @@ RULES = [
     Rule("r_calm", "threshold", "Calm", match=ALL, metric="v", operator=">", value=20.0, window=Window("min", 90), on_error="resolve"),
     Rule("r_careless", "heartbeat", "Careless", match=ALL, grace=30, on_own_outage="ignore"),
 ]
+
+OF_NAME = {rule.name: rule for rule in RULES}
+OFTEN, RARE = Schedule(interval=60, grace=30), Schedule(interval=3_601, grace=0)
 
 PAUSES = some.integers(1, 150)
 KINDS = some.sampled_from(["success", "success", "success", "fail", "log"])
@@ -128,6 +131,7 @@ def real(events: list[Any], rules: list[Rule], schedule: Schedule) -> Told:
                     world.restart()
                     world.guard._hold = 0
                     windows = Windows(world.control, points, lambda: world.at(until[0]), "")
+                    pass_to(until[0] + 1)  # it looks as soon as it is there
                 else:
                     points.is_away = record.kind == "away"
                 continue
@@ -198,11 +202,15 @@ def _job(project: str, schedule: Schedule) -> Monitor:
 
 
 @settings(max_examples=12, deadline=None, derandomize=True)
+@example(events=[("away", 129, None, None)], rules=[OF_NAME["Rate"], OF_NAME["Blind"]], schedule=OFTEN)
+@example(events=[("away", 81, None, None), ("restart", 1, None, None)], rules=[OF_NAME["Calm"], OF_NAME["Blind"]], schedule=OFTEN)
+@example(events=[("ping", 1, "success", None), ("gap", 3_590, 100, "restart")], rules=[], schedule=RARE)
+@example(events=[("ping", 1, "success", None), ("gap", 3_590, 100, "restart")], rules=[OF_NAME["Careless"]], schedule=RARE)
 @given(
     events=EVENTS,
     rules=some.lists(some.sampled_from(RULES), unique_by=lambda rule: rule.uid, max_size=4),
     # What is expected more rarely than hourly is unverified after a gap that met its window.
-    schedule=some.sampled_from([Schedule(interval=60, grace=30), Schedule(interval=3_601, grace=0), Schedule(interval=4_000, grace=4_000)]),
+    schedule=some.sampled_from([OFTEN, RARE, Schedule(interval=4_000, grace=4_000)]),
 )
 def test_the_engine_and_the_rehearsal_say_the_same(events: list[Any], rules: list[Rule], schedule: Schedule) -> None:
     assert rehearsed(events, rules, schedule) == real(events, rules, schedule)
