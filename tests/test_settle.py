@@ -460,3 +460,14 @@ def test_what_a_rule_counts_in_time_lasts_no_longer_by_a_clock_that_is_put_forwa
     assert world.events() == []
     world.run(2_401)
     assert world.stands(rule, job).state == "firing"
+
+
+def test_a_rule_of_a_monitor_that_is_down_is_put_off_too_when_the_clock_is_put_forward(world: World) -> None:
+    job = world.monitor()
+    rule = Rule("r", "absent", "Gone", match=Match(all=True), metric="v", hold=100)
+    world.follow(rule)
+    world.ping(job, 148, kind="fail")
+    world.run(224)
+    world.gap(225, 311, "clock")
+    world.run(320)
+    assert world.stands(rule, job).due_at == world.at(248 + 86)

@@ -78,9 +78,7 @@ def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
     else:
         # After a gap an interval of up to an hour is counted anew, and a ping may come at any time within it.
         touched = (standings.c.due_at >= gap.start) & (standings.c.expected_at <= gap.end + 3_600 * SECOND)
-    query = (
-        select(standings.c.monitor_id).join(monitors).where(touched, standings.c.expected_at.is_not(None), monitors.c.deleted_at.is_(None))
-    )
+    query = select(standings.c.monitor_id).join(monitors).where(touched, monitors.c.deleted_at.is_(None))
     return list(connection.execute(query.where(standings.c.monitor_id > behind).distinct().order_by(standings.c.monitor_id)).scalars())
 
 
