@@ -147,6 +147,14 @@ def test_an_outage_that_no_rule_is_about_is_a_firing_without_a_rule(past: Past) 
     assert (outage.rule, outage.reason, outage.end) == (None, "missed", None)
 
 
+def test_of_an_outage_that_several_rules_tell_all_are_over_at_once(past: Past) -> None:
+    job = past.world.monitor(60, 30)
+    past.ping(job, 0)
+    past.ping(job, 300)
+    loud = Rule("r_loud", "heartbeat", "Loud", match=ALL)
+    assert spans(past.replay(job, [DOWN, loud], 0, 310).firings) == [("Down", 90, 300, None), ("Loud", 90, 300, None)]
+
+
 def test_pings_come_oldest_first_over_days_and_pages(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorded, "_PAGE", 3)
     job = past.world.monitor(60, 30)
@@ -154,11 +162,14 @@ def test_pings_come_oldest_first_over_days_and_pages(past: Past, monkeypatch: py
         past.ping(job, hour * 3_600)
     found = [(ping.at - START) // SECOND // 3_600 for ping in past.pings(job, 0, 3 * DAY)]
     assert found == list(range(0, 72, 5))
+    for second in range(1, 10):  # within a nanosecond of each other
+        past.points.write([Ping(START + second, job.id)])
+    assert [ping.at - START for ping in past.pings(job, 0, 3_600)] == list(range(10))
     assert [ping.at for ping in past.pings(job, 5 * 3_600, 10 * 3_600)] == [START + 5 * 3_600 * SECOND]
     ends, older = recorded.newest(past.points, job, START, START + 3 * DAY * SECOND, 4)
     assert [(ping.at - START) // SECOND // 3_600 for ping in ends] == [55, 60, 65, 70]
     assert older
-    assert recorded.newest(past.points, job, START, START + 3 * DAY * SECOND, 15)[1] is False
+    assert recorded.newest(past.points, job, START, START + 3 * DAY * SECOND, 24)[1] is False
 
 
 def test_pings_with_many_values_are_fewer(past: Past) -> None:

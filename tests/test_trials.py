@@ -143,6 +143,7 @@ def test_notifications_are_all_that_are_told_in_their_order(folder: Folder) -> N
     assert ends(fire, resolve, again, over) == []
     assert ends(fire, resolve, over) == ["nothing more was to be told: expected nothing, got at 4m, fire Deep of w1"]
     assert ends(fire, resolve, again, over, fire) == ["at 1m, fire: expected that people are told, got they are not"]
+    assert ends("{kind: fire, at: 0s}", fire, resolve, again, over) == ["at 0s, fire: expected that people are told, got they are not"]
     assert ends("{kind: fire, at: 1m, reason: x}", resolve, again, over) == ["at 1m, fire Deep of w1: expected reason x, got reason none"]
     assert len(ends()) == 4
 
@@ -261,6 +262,19 @@ def test_a_store_that_is_away_is_told_of_and_rules_do_as_they_say(folder: Folder
         """)
         == []
     )
+
+
+def test_a_server_that_is_started_anew_has_forgotten_how_often_its_store_was_away(folder: Folder) -> None:
+    away = f"{W1}\ninput: [{{every: 20s, pings: 1x60}}]\nevents: [{{at: 5m, datasource_down: 5m}}, {{at: 5m45s, restart: true}}]\n"
+    failing, recovered = "event: rules_datasource_failing", "event: rules_datasource_recovered"
+    # It looks at the interval of 5m30s once more, and then at those of 6m and 6m30s.
+    told = f"expect_notifications: [{{kind: notice, at: 6m30s, {failing}}}, {{kind: notice, at: 10m, {recovered}}}]"
+    assert folder.ends(away + told) == []
+
+
+def test_one_outage_may_follow_another(folder: Folder) -> None:
+    events = "events: [{at: 1m30s, server_down: 1m}, {at: 2m30s, restart: true}, {at: 2m31s, server_down: 5s}]"
+    assert folder.ends(f"{W1}\ninput: [{{every: 60s, pings: 1x10}}]\n{events}\nexpect_notifications: []") == []
 
 
 def test_what_a_server_that_is_down_does_not_hear_is_lost_and_rare_jobs_are_unverified_together(folder: Folder) -> None:
