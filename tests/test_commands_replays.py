@@ -119,7 +119,7 @@ def test_what_fired_already_at_the_beginning_is_said(program: House) -> None:
 
 
 def test_who_was_silent_all_the_time_is_waited_for_from_the_ping_before(program: House) -> None:
-    silent = ("--from", "2023-11-14T22:23:00Z", "--to", "2023-11-14T22:33:20Z", "--rules", "rules.yml", "--monitor", "w2")
+    silent = ("--from", "2023-11-14T22:23:45Z", "--to", "2023-11-14T22:33:20Z", "--rules", "rules.yml", "--monitor", "w2")
     assert program.lines(*silent)[0] == "2023-11-14T22:23:50.000Z  w2: up → down (missed)"
 
 
