@@ -427,6 +427,14 @@ VERBS = "restart, server_down, clock_step, ingest_delay, datasource_down, pause 
             (*SOUND, "input: [{series: x, every: 60s, pings: 1}]"),
             ["t.yml:6:14: `series` is of promtool; here say `monitor`, and `values: {key: '…'}`"],
         ),
+        (
+            (*SOUND, "input: [{every: 366d, pings: 1x11}]"),
+            ["t.yml:6:21: `every: 366d` makes the last of 12 samples come after more than 10 years"],
+        ),
+        (
+            (*SOUND, f"input: [{', '.join(['{every: 1s, pings: 1x99999}'] * 11)}]"),
+            ["t.yml:6:5: these are more than 1,000,000 pings; write several tests"],
+        ),
         # events
         (
             (*SOUND, "events: [{at: 1m, silence: w1}]"),

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from rules.rule_files.fields import Fields
 from rules.rule_files.scalars import Read
-from rules.rule_files.timespan import duration
+from rules.rule_files.timespan import YEAR, duration
 from rules.trials import notation
 from rules.trials.notation import Row, row_of
 from rules.trials.people import who
@@ -15,6 +15,8 @@ from rules.trials.trial import Watched
 from store.model import SECOND, Kind, Ns, Ping
 
 _EXAMPLE: Final = "{monitor: w1, every: 60s, values: {queue_size: '10 150x2 _ 70'}}"
+_MOST: Final = 1_000_000  # pings of a test
+_LONGEST: Final = 10 * YEAR
 _KEYS: Final = ("monitor", "every", "from", "pings", "values", "texts")
 _ELSEWHERE: Final = {"series": "is of promtool; here say `monitor`, and `values: {key: '…'}`", "interval": "is written `every`"}
 _PINGS: Final[Read[Row[Kind]]] = row_of(notation.pings)
@@ -27,8 +29,10 @@ def read(trial: Fields, watched: Mapping[str, Watched]) -> tuple[Ping, ...]:
     found: list[Ping] = []
     for node in trial.nodes("input", f"input: [{_EXAMPLE}]"):
         fields = Fields.of(node, trial.complaints, _EXAMPLE)
-        if fields is not None:
+        if fields is not None and len(found) <= _MOST:
             found += _signals(fields, watched)
+    if len(found) > _MOST:
+        trial.complain_of_key("input", f"these are more than {_MOST:,} pings; write several tests")
     return tuple(sorted(found, key=lambda ping: ping.at))
 
 
@@ -47,6 +51,9 @@ def _signals(fields: Fields, watched: Mapping[str, Watched]) -> Iterator[Ping]:
         if not any(key in fields for key in ("values", "texts")):
             fields.complaints.add(fields.place, "this input sends nothing; give it `pings: '1x4'`, or `values: {key: '10 150x2'}`")
     _carried(fields, kinds or (), numbers, texts)
+    if kinds and (first or 0) + (len(kinds) - 1) * every > _LONGEST:
+        fields.complain("every", f"makes the last of {len(kinds):,} samples come after more than 10 years")
+        return
     for turn, kind in enumerate(kinds or ()):
         if kind is not None:
             at: Ns = ((first or 0) + turn * every) * SECOND
