@@ -5,9 +5,33 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from dataclasses import dataclass, field
 
 from simulation.play import Outcome, play
 from simulation.seeds import every
+
+
+@dataclass
+class Tally:
+    seeds: int
+    played: int = 0
+    failed: int = 0
+    began: float = field(default_factory=time.monotonic)
+    days: float = 0
+    monitors: int = 0
+    pings: int = 0
+    deaths: int = 0
+    turns: int = 0
+    messages: int = 0
+
+    def add(self, outcome: Outcome) -> None:
+        for name in ("days", "monitors", "pings", "deaths", "turns", "messages"):
+            setattr(self, name, getattr(self, name) + getattr(outcome, name))
+
+    def line(self) -> str:
+        seeds = f"{self.played} of {self.seeds} seeds, {self.failed} failed"
+        lives = f"{self.days:,.0f} days, {self.monitors:,} monitors, {self.pings:,} pings, {self.deaths:,} deaths"
+        return f"{seeds}; {lives}, {self.turns:,} transitions, {self.messages:,} messages; {time.monotonic() - self.began:,.0f} s"
 
 
 def main() -> int:
@@ -20,32 +44,26 @@ def main() -> int:
     asked = parser.parse_args()
     first, _, last = asked.seeds.partition(":")
     if not last:
-        print(play(int(first), kind=asked.kind, only=asked.only))
+        sys.stdout.write(f"{play(int(first), kind=asked.kind, only=asked.only)}\n")
         return 0
     return _many(range(int(first), int(last)), asked)
 
 
 def _many(seeds: range, asked: argparse.Namespace) -> int:
-    began, failures = time.monotonic(), 0
-    totals: list[float] = [0] * 6
-    for number, result in enumerate(every(seeds, asked.kind, asked.jobs), 1):
+    tally, end = Tally(len(seeds)), "" if sys.stderr.isatty() else "\n"
+    for result in every(seeds, asked.kind, asked.jobs):
+        tally.played += 1
         if isinstance(result, Outcome):
-            figures = (result.days, result.monitors, result.pings, result.deaths, result.turns, result.messages)
-            totals = [total + figure for total, figure in zip(totals, figures, strict=True)]
+            tally.add(result)
         else:
-            failures += 1
-            print(f"\n{result}\n", flush=True)
-        if sys.stderr.isatty() or number % 500 == 0 or number == len(seeds):
-            days, monitors, pings, deaths, turns, messages = totals
-            print(
-                f"\r{number} of {len(seeds)} seeds, {failures} failed; {days:,.0f} days, {monitors:,.0f} monitors, {pings:,.0f} pings, "
-                f"{deaths:,.0f} deaths, {turns:,.0f} transitions, {messages:,.0f} messages; {time.monotonic() - began:,.0f} s",
-                end="" if sys.stderr.isatty() else "\n",
-                file=sys.stderr,
-            )
-        if failures == 10 and not asked.keep_going:
+            tally.failed += 1
+            sys.stdout.write(f"\n{result}\n")
+            sys.stdout.flush()
+        if sys.stderr.isatty() or tally.played % 200 == 0 or tally.played == len(seeds):
+            sys.stderr.write(f"\r{tally.line()}{end}")
+        if tally.failed == 10 and not asked.keep_going:
             break
-    return int(failures > 0)
+    return int(tally.failed > 0)
 
 
 if __name__ == "__main__":

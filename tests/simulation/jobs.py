@@ -14,6 +14,11 @@ Mood = Literal["well", "flaky", "dying", "wild", "exact"]
 _MICRO: Final = 1_000
 
 
+def dice(name: str) -> random.Random:
+    """A generator that gives the same each time."""
+    return random.Random(name)  # noqa: S311  # which is what it is for
+
+
 @dataclass(frozen=True)
 class Signal:
     """What a job sends. `patience`: for how many seconds its client tries again where nobody answers."""

@@ -91,7 +91,7 @@ class Life:
             run = self._going(ping.rid)
             if run is not None:
                 self.seconds[ping.at] = (ping.at - run.began) / SECOND
-                values = {_RUN_SECONDS: self.seconds[ping.at], **values}
+                values.setdefault(_RUN_SECONDS, self.seconds[ping.at])
             if ping.kind == "success":
                 self._succeed(ping)
             else:
@@ -203,7 +203,8 @@ class Life:
         """These rules are in force from now on; those of the API stay as they are."""
         mine = {rule.uid: rule for rule in rules if rule.match.all or set(rule.match.tags) & set(self.tags)}
         for uid, ruling in list(self.rulings.items()):
-            if not ruling.of_api and uid not in mine:
+            # One of another type is another rule.
+            if not ruling.of_api and (uid not in mine or mine[uid].type != ruling.rule.type):
                 ruling.dismiss(now, "rule_removed")
                 del self.rulings[uid]
         fresh = []

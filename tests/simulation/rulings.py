@@ -238,9 +238,9 @@ class Ruling:
 
 
 _CONDITION: Final = (
-    *("type", "metric", "operator", "value", "window", "compare", "consecutive", "hold", "keep_firing", "resolve"),
-    *("interval", "cron", "timezone", "grace"),
-)
+    "type", "metric", "operator", "value", "window", "compare", "consecutive", "hold", "keep_firing", "resolve",
+    "interval", "cron", "timezone", "grace",
+)  # fmt: skip
 _SAYS: Final = {
     "heartbeat": ("missed", "monitor_down", "monitor_up"),
     "status": ("failed", "monitor_failed", "monitor_up"),

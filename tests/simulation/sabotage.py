@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace
 from sqlalchemy import Connection, select, update
 
-from rules import judge, overdue, schedule, settle
+from rules import cron, judge, overdue, schedule, settle
 from rules.case import Case
 from rules.channels import Message
 from rules.outbox import Outbox
@@ -136,6 +136,17 @@ def an_alert_counts_evaluations(stack: ExitStack) -> None:
 
 
 @bug
+def a_sent_mark_is_lost(stack: ExitStack) -> None:
+    sent = outbox.sent
+
+    def forgetful(connection: Connection, notice: Notice, now: Ns) -> None:
+        if int(notice.id[-1], 16) > 3:
+            sent(connection, notice, now)
+
+    _put(stack, outbox, "sent", forgetful)
+
+
+@bug
 def no_ping_may_be_early(stack: ExitStack) -> None:
     _put(stack, schedule, "_early", lambda plan, distance: 0)
 
@@ -146,7 +157,6 @@ def clocks_are_never_changed(stack: ExitStack) -> None:
         offset = datetime(2026, 1, 1, tzinfo=UTC).astimezone(ZoneInfo(name)).utcoffset()
         return timezone(offset or timedelta())
 
-    cron = __import__("rules.cron", fromlist=["cron"])
     cron._slot_after_minute.cache_clear()
     stack.callback(cron._slot_after_minute.cache_clear)
     stack.enter_context(patch("rules.cron.zoneinfo.ZoneInfo", winter))

@@ -28,8 +28,8 @@ class Span(NamedTuple):
 
 def span(start: Ns, days: float) -> Span:
     """A few days around; whole days, so that many seeds share what is found out."""
-    day, around = 24 * 60, 2 if days < 1 else 10 if days < 10 else 40
-    first, last = start // MINUTE - around * day, start // MINUTE + int((days + around) * day)
+    day, after = 24 * 60, 3 if days < 0.5 else 28 if days < 10 else 80
+    first, last = start // MINUTE - 10 * day, start // MINUTE + int((days + after) * day)
     return Span(first // day * day, -(-last // day) * day)
 
 
@@ -77,7 +77,12 @@ class _Expression:
         """The newest time before that matches, whatever clocks did."""
         wall -= 1
         while not self.matches(wall):
-            wall -= 1 if wall // 1_440 in self._days else wall % 1_440 + 1
+            if wall // 1_440 not in self._days:
+                wall -= wall % 1_440 + 1
+            elif wall // 60 % 24 not in self._hours:
+                wall -= wall % 60 + 1
+            else:
+                wall -= 1
         return wall
 
     def found(self, walls: list[int], within: Span) -> list[tuple[int, int]]:

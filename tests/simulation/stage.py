@@ -10,6 +10,7 @@ import random
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -25,6 +26,7 @@ from rules.outbox import Outbox
 from rules.overdue import Overdue
 from rules.settle import Settle
 from rules.storm import Guard
+from simulation.jobs import Signal
 from simulation.receivers import Post, Senders
 from store.control import Control
 from store.deadletter import DeadLetters
@@ -192,10 +194,10 @@ class Worker:
         self._prune = Prune(self._control, self._journal, slot)
         self.turn()
 
-    def commit(self, ping: Callable[[Ns], Ping]) -> Ns:
+    def commit(self, monitor: str, signal: Signal) -> Ns:
         """Take a ping; returns its stamp when it is acknowledged."""
         try:
-            at = self._committer.commit(ping)
+            at = self._committer.commit(partial(_ping, monitor, signal))
         finally:
             self._mourn()
         self._ground.step("a ping is acknowledged")
@@ -239,6 +241,10 @@ class Worker:
         # The committer takes every error for the disk's.
         if self.died:
             raise Died("in an append")
+
+
+def _ping(monitor: str, signal: Signal, at: Ns) -> Ping:
+    return Ping(at, monitor, signal.kind, signal.numbers, signal.texts, signal.log, exit_status=signal.exit_status, rid=signal.rid)
 
 
 class Engine:

@@ -51,7 +51,7 @@ class Kind(NamedTuple):
     troubles: tuple[int, int]
 
 
-_HOURS = Kind("hours", (0.05, 0.25), (2, 4), (60, 300, 600, 900, 3_600), ("*/5 * * * *", "*/20 * * * *", "7,37 * * * *"), (3, 9))
+_HOURS = Kind("hours", (0.05, 0.16), (2, 4), (60, 300, 600, 900, 3_600), ("*/5 * * * *", "*/20 * * * *", "7,37 * * * *"), (3, 9))
 _DAYS_LONG = Kind(
     "days",
     (1, 4),
@@ -62,9 +62,9 @@ _DAYS_LONG = Kind(
 )
 _WEEKS = Kind(
     "weeks",
-    (15, 50),
-    (2, 4),
-    (43_200, 86_400, 86_400, 172_800, 604_800),
+    (20, 90),
+    (2, 3),
+    (86_400, 86_400, 172_800, 604_800),
     ("30 2 * * *", "0 2 * * *", "0 0 * * *", "30 1 * * 0", "0 4 1,15 * 1", "59 23 * * *", "30 2 * * 6,0"),
     (5, 12),
 )
@@ -106,7 +106,7 @@ class Story:
 def told(chance: random.Random, kind: str | None = None) -> Story:
     """A story; of the kind with that name, where one is asked for."""
     kinds = {one.name: one for one in (_HOURS, _DAYS_LONG, _WEEKS, _CROWD)}
-    drawn = kinds[kind or chance.choices(list(kinds), (40, 40, 19, 1))[0]]
+    drawn = kinds[kind or chance.choices(list(kinds), (40, 30, 30, 0))[0]]
     day = datetime.fromisoformat(chance.choice(_DAYS)).replace(tzinfo=ZoneInfo("UTC"))
     start = int(day.timestamp()) * SECOND + chance.randrange(DAY) // 1_000 * 1_000
     length = int(chance.uniform(*drawn.days) * DAY)
@@ -118,7 +118,7 @@ def told(chance: random.Random, kind: str | None = None) -> Story:
         span(start, length / DAY),
         chance.choice((1, 1, 1, 2, 3)),
         chance.choice((1, 2, 2, 3)),
-        chance.choice((2, 5, 500, 500)) if drawn.name != "crowd" else chance.choice((40, 500)),
+        chance.choice((3, 20, 500, 500)) if drawn.name != "crowd" else chance.choice((40, 500)),
         characters,
         _troubles(drawn, length, chance),
         chance.choice((0, 120, 600)) * SECOND,
@@ -171,9 +171,13 @@ def another_set(story: Story, before: list[Rule], chance: random.Random) -> list
     return [*changed, *(rule for rule in fresh if rule.uid not in known)]
 
 
-def _rule(kind: Kind, number: int, chance: random.Random, of_type: RuleType | None = None) -> Rule:
+def _changed(rule: Rule, kind: Kind, chance: random.Random) -> Rule:
+    return replace(_rule(kind, 0, chance, rule.type if chance.random() < 0.8 else None), uid=rule.uid, match=rule.match)
+
+
+def _rule(kind: Kind, number: int, chance: random.Random, known: RuleType | None = None) -> Rule:
     unit = kind.intervals[0]
-    type_: RuleType = of_type if of_type is not None else chance.choice(RULE_TYPES)
+    type_ = chance.choice(RULE_TYPES) if known is None else known
     hold, keep = (chance.choice((0, 0, unit // 2, 2 * unit)) for _ in range(2))
     common: dict[str, Any] = {
         "match": chance.choice((Match(all=True), Match(tags=("a",)), Match(tags=("b",)))),

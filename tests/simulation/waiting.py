@@ -41,7 +41,7 @@ def early(schedule: Schedule, expected: Ns, span: Span) -> Ns:
 
 
 def opens(schedule: Schedule, expected: Ns, last: Ns | None, span: Span) -> Ns:
-    """From when the ping that is expected then may come: a little early; or at any time, where an interval is not counted from a ping."""
+    """From when on the ping that is expected then may come: a little early; at any time, where an interval is not counted from a ping."""
     interval = schedule.interval * SECOND
     if schedule.cron is None and last is not None and (expected - last) % interval != 0:
         return expected - interval

@@ -1,0 +1,203 @@
+"""What goes wrong: processes that die and come again, a machine that stands still, clocks, disks, stores and receivers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from simulation.people import People
+from simulation.receivers import Receiver
+from simulation.scene import Scene
+from simulation.stage import Died, Engine, Worker
+from simulation.story import Trouble
+from simulation.ticks import REFUSED, Ticks
+from store.instant import iso
+from store.model import SECOND, Ns
+
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+
+
+class Troubles:
+    def __init__(self, scene: Scene, ticks: Ticks, people: People) -> None:
+        self._scene = scene
+        self._ticks = ticks
+        self._long = scene.story.length
+        scene.bury = self._bury
+        self._kinds: dict[Trouble, Callable[[], object]] = {
+            "engine dies": self._engine_dies,
+            "worker dies": self._worker_dies,
+            "power cut": self._power_cut,
+            "restart": self._restart,
+            "death somewhere": self._death_somewhere,
+            "control fails": self._control_fails,
+            "suspend": lambda: self._hold(11 * SECOND, MINUTE, 10 * MINUTE, 3 * HOUR, self._long // 8),
+            "stall": lambda: self._hold(scene.chance.randrange(SECOND, 10 * SECOND)),
+            "clock forward": lambda: self._step_clock(SECOND // 2, 3 * SECOND, MINUTE, HOUR),
+            "clock back": lambda: self._step_clock(-SECOND // 2, -3 * SECOND, -MINUTE, -HOUR),
+            "disk full": self._fill_disk,
+            "points away": self._lose_points,
+            "channel": self._spoil_channel,
+            "edit": people.edit,
+            "rules": people.change_rules,
+        }
+
+    def happen(self, trouble: Trouble) -> None:
+        if trouble not in ("edit", "rules"):
+            self._scene.say(f"trouble: {trouble}")
+        self._kinds[trouble]()
+
+    # Processes.
+
+    def start_worker(self, slot: int) -> None:
+        scene = self._scene
+        if slot in scene.workers:
+            return
+        if scene.is_held:
+            scene.at(scene.held_until + 1, self.start_worker, slot)
+            return
+        self._right_the_clock()
+        try:
+            worker = Worker(scene.ground, slot)
+        except Died as death:
+            self._dies_as_it_starts(f"worker {slot}", str(death), self.start_worker, slot)
+            return
+        scene.slots[worker.journal_id] = slot
+        scene.workers[slot] = worker
+
+    def start_engine(self) -> None:
+        scene = self._scene
+        if scene.engine is not None:
+            return
+        if scene.is_held:
+            scene.at(scene.held_until + 1, self.start_engine)
+            return
+        try:
+            scene.engine = Engine(scene.ground)
+        except (Died, *REFUSED) as death:
+            self._dies_as_it_starts("the engine", str(death), self.start_engine)
+            return
+        self._ticks.tick()
+
+    def _dies_as_it_starts(self, who: str, where: str, again: Callable[..., None], *arguments: object) -> None:
+        self._scene.deaths += 1
+        self._scene.say(f"{who} dies as it starts, {where}")
+        self._scene.after(SECOND, again, *arguments)
+
+    def _right_the_clock(self) -> None:
+        """A worker that starts while the clock is behind what was seen before gives stamps a second time, and knows of no pause."""
+        self._scene.ground.skew = max(self._scene.ground.skew, self._scene.pace)
+
+    def _bury(self, process: Worker | Engine, where: str) -> None:
+        scene, chance = self._scene, self._scene.chance
+        scene.deaths += 1
+        process.kill()
+        if isinstance(process, Worker):
+            scene.say(f"worker {process.slot} dies {where}")
+            scene.workers.pop(process.slot, None)
+            if scene.ground.disk_full and scene.story.workers > 1 and scene.forgot_at is None:
+                scene.forgot_at = scene.logical()  # what it refused is nowhere, where others live
+            scene.after(chance.choice((SECOND // 5, SECOND, 4 * SECOND)), self.start_worker, process.slot)
+            return
+        scene.say(f"the engine dies {where}")
+        if process.post.waiting and chance.random() < 0.5:
+            process.post.carry(0)  # it was on its way
+        scene.engine = None
+        scene.after(chance.choice((SECOND // 5, SECOND, 20 * SECOND, 10 * MINUTE)), self.start_engine)
+
+    def _engine_dies(self) -> None:
+        if self._scene.engine is not None:
+            self._bury(self._scene.engine, "between two steps")
+
+    def _worker_dies(self) -> None:
+        if self._scene.workers:
+            self._bury(self._scene.chance.choice(list(self._scene.workers.values())), "between two steps")
+
+    def _power_cut(self) -> None:
+        for worker in self._scene.workers.values():
+            worker.kill()
+        self._scene.deaths += 1
+        self._all_off(SECOND, 30 * SECOND, 10 * MINUTE, 2 * HOUR, self._long // 10)
+
+    def _restart(self) -> None:
+        for worker in list(self._scene.workers.values()):
+            with self._scene.mortal(worker):
+                worker.stop()
+        self._all_off(SECOND // 2, 5 * SECOND, 40 * SECOND)
+
+    def _all_off(self, *pauses: Ns) -> None:
+        scene = self._scene
+        if scene.engine is not None:
+            scene.engine.kill()
+        scene.workers.clear()
+        scene.engine = None
+        pause = scene.chance.choice(pauses)
+        scene.say(f"all is off for {pause / SECOND} s")
+        for slot in range(scene.story.workers):
+            scene.after(pause + scene.chance.randrange(SECOND), self.start_worker, slot)
+        scene.after(pause + scene.chance.randrange(2 * SECOND), self.start_engine)
+
+    def _death_somewhere(self) -> None:
+        self._scene.ground.dies_in = self._scene.chance.randint(1, 80)
+
+    # The machine, and what is around it.
+
+    def _control_fails(self) -> None:
+        self._scene.ground.control_fails_in = self._scene.chance.randint(1, 40)
+
+    def _hold(self, *lengths: Ns) -> None:
+        scene = self._scene
+        length = scene.chance.choice(lengths)
+        scene.held_until = max(scene.held_until, scene.ground.elapsed + length)
+        scene.say(f"the machine stands still for {length / SECOND} s")
+        scene.at(scene.held_until, self._ticks.tick)
+
+    def _step_clock(self, *steps: Ns) -> None:
+        step = self._scene.chance.choice(steps)
+        self._scene.say(f"the clock on the wall jumps by {step / SECOND} s")
+        self._scene.stepped = True
+        self._scene.ground.skew += step
+        self._ticks.tick()
+
+    def _fill_disk(self) -> None:
+        self._scene.ground.disk_full = True
+        self._scene.after(self._scene.chance.choice((2 * SECOND, 5 * MINUTE, HOUR, self._long // 10)), self._disk_has_room)
+
+    def _disk_has_room(self) -> None:
+        self._scene.ground.disk_full = False
+        self._scene.say("the disk has room again")
+
+    def _lose_points(self) -> None:
+        self._scene.ground.points_away = True
+        self._scene.after(self._scene.chance.randrange(self._long), self._find_points)
+
+    def _find_points(self) -> None:
+        self._scene.ground.points_away = False
+
+    def _spoil_channel(self) -> None:
+        scene, chance = self._scene, self._scene.chance
+        url = chance.choice(list(scene.ground.senders.receivers))
+        receiver = scene.ground.senders.receivers[url]
+        receiver.mood = chance.choice(("failing", "failing", "mute", "refusing"))
+        scene.say(f"{url} is {receiver.mood}")
+        scene.after(chance.choice((MINUTE, HOUR, 26 * HOUR)), self._heal, receiver)
+
+    @staticmethod
+    def _heal(receiver: Receiver) -> None:
+        receiver.mood = "well"
+
+    def end(self) -> None:
+        """Everything works again."""
+        scene, ground = self._scene, self._scene.ground
+        ground.dies_in = ground.control_fails_in = None
+        ground.disk_full = ground.points_away = False
+        ground.meanwhile = lambda: None
+        scene.ended_at = scene.logical()
+        scene.say(f"the end at {iso(scene.ended_at)}: all is well again")
+        for receiver in ground.senders.receivers.values():
+            receiver.mood = "well"
+        if scene.is_held:
+            scene.advance(scene.held_until)
+            self._ticks.tick()
+        for slot in range(scene.story.workers):
+            self.start_worker(slot)
+        self.start_engine()
