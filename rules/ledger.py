@@ -57,6 +57,8 @@ def save(connection: Connection, cases: Iterable[Case], base_url: str, now: Ns, 
     if over:
         outbox.supersede(connection, over)
     talking = [case for case in every if case.words]
+    if not talking:
+        return
     if held is None:
         outbox.add(connection, _notices(connection, talking, base_url, now))
     else:

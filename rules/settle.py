@@ -5,6 +5,7 @@ State, history, outgoing messages and the journal offsets are one transaction, s
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Sequence
 
 from prometheus_client import Counter, Gauge
@@ -54,9 +55,9 @@ class Settle:
                     _apply(pings, cases)
                     ledger.save(connection, cases.values(), self._base_url, now)
                     offsets.save(connection, "settle", intake.passed)
-        for record in intake.records:
-            if isinstance(record, Ping) and record.kind != "log":
-                self.heard.add(record.at, 1)
+        heard = collections.Counter(record.at // SECOND for record in intake.records if isinstance(record, Ping) and record.kind != "log")
+        for second, number in heard.items():
+            self.heard.add(second * SECOND, number)
         self._offsets.update(intake.passed)
         _settled.inc(len(intake.records))
         self.reached = intake.horizon

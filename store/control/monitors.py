@@ -216,7 +216,7 @@ def _of(row: Sequence[Any]) -> Watched:
     schedule = Schedule(*others[: len(_SCHEDULE)])
     monitor = Monitor(id_, project_id, name, slug, tuple(tags), schedule, token, created_at, updated_at, methods)
     beat = others[len(_SCHEDULE) :]
-    beat[-1] = tuple(Run(*run) for run in beat[-1] or ())
+    beat[-1] = tuple([Run(*run) for run in beat[-1]]) if beat[-1] else ()
     return Watched(monitor, Beat(*beat))
 
 
