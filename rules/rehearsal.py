@@ -64,6 +64,7 @@ class Rehearsal:
         self._points: dict[str, dict[str, list[Point]]] = {rule.metric: {} for rule in self._windows if rule.metric is not None}
         self._reach = max((reach(rule) + rule.every for rule in self._windows), default=0) * SECOND
         self._gaps: list[Gap] = []
+        self._quiet: set[Ns] = set()  # the intervals whose evaluation changes nothing until a number comes
         self._failed = 0
         self._told_of_failing = False
         self._due: list[tuple[Ns, str]] = []
@@ -80,6 +81,7 @@ class Rehearsal:
         self._note(case)
 
     def _remember(self, metric: str, ping: Ping) -> None:
+        self._quiet.clear()
         points = self._points[metric].setdefault(ping.monitor, [])
         points.append((ping.at, ping.numbers[metric]))
         if len(points) % _FORGETS == 0:
@@ -141,10 +143,12 @@ class Rehearsal:
                 case.until(due + 1)
                 self._note(case)
         self.now = max(self.now, instant)
+        for every in self._quiet:
+            self._evaluated[every] = max(self._evaluated[every], (instant - 1) // every * every)
 
     def _next_slot(self, instant: Ns) -> tuple[Ns, Ns]:
         """The interval of windows that ends next, and when; at the instant where none ends before."""
-        slots = ((every, before + every) for every, before in self._evaluated.items())
+        slots = ((every, before + every) for every, before in self._evaluated.items() if self.store_is_away or every not in self._quiet)
         return min(slots, key=itemgetter(1), default=(0, instant))
 
     def _evaluate(self, every: Ns, at: Ns) -> None:
@@ -153,6 +157,7 @@ class Rehearsal:
         self._evaluated[every] = at
         rules = [rule for rule in self._windows if rule.every * SECOND == every]
         if self.store_is_away:
+            self._quiet.clear()
             self._failed += 1
             if self._failed >= PATIENCE:
                 self._judge([rule for rule in rules if rule.on_error != "keep"], {}, at, failing=True)
@@ -163,6 +168,12 @@ class Rehearsal:
         answers = {shape: self._ask(shape, at) for rule in sighted for shape in shapes(rule)}
         self._judge(sighted, {rule.uid: values_of(rule, answers) for rule in sighted}, at, failing=False)
         self._tell_of_failing(at, failing=False)
+        # Without a number in any window the next evaluation says what this one did, unless silence makes a rule fire.
+        silent = not any(found for shape, found in answers.items() if shape.ago == 0)
+        if silent and len(sighted) == len(rules) and all(rule.on_no_data != "fire" for rule in rules):
+            self._quiet.add(every)
+        else:
+            self._quiet.discard(every)
 
     def _tell_of_failing(self, at: Ns, *, failing: bool) -> None:
         if failing != self._told_of_failing:

@@ -206,6 +206,7 @@ def _job(project: str, schedule: Schedule) -> Monitor:
 @example(events=[("away", 81, None, None), ("restart", 1, None, None)], rules=[OF_NAME["Calm"], OF_NAME["Blind"]], schedule=OFTEN)
 @example(events=[("ping", 1, "success", None), ("gap", 3_590, 100, "restart")], rules=[], schedule=RARE)
 @example(events=[("ping", 1, "success", None), ("gap", 3_590, 100, "restart")], rules=[OF_NAME["Careless"]], schedule=RARE)
+@example(events=[("away", 26, None, None), ("back", 136, None, None)], rules=[OF_NAME["Blind"]], schedule=OFTEN)
 @given(
     events=EVENTS,
     rules=some.lists(some.sampled_from(RULES), unique_by=lambda rule: rule.uid, max_size=4),
@@ -217,11 +218,11 @@ def test_the_engine_and_the_rehearsal_say_the_same(events: list[Any], rules: lis
 
 
 def test_a_quiet_year_costs_no_more_than_a_quiet_minute() -> None:
-    stage = Rehearsal([Watched(_job("prj", Schedule(60, 30)), Beat())], Book(RULES[:6]), START)
+    stage = Rehearsal([Watched(_job("prj", Schedule(60, 30)), Beat())], Book(RULES), START)
     stage.ping(Ping(START + 1, "mon_1", numbers={"v": 99.0}))
     before = stage.steps
     stage.until(START + 365 * 86_400 * SECOND)
-    assert stage.steps - before < 10
+    assert stage.steps - before < 40
     assert [one.to_status for one in stage.transitions] == ["up", "down"]
 
 
