@@ -164,9 +164,7 @@ def another_set(story: Story, before: list[Rule], chance: random.Random) -> list
     kind = _kind(story.kind)
     kept = [rule for rule in before if chance.random() < 0.6]
     fresh = [_rule(kind, number, chance) for number in range(len(before), len(before) + chance.randrange(4))]
-    changed = [
-        rule if chance.random() < 0.5 else replace(_rule(kind, 0, chance, rule.type), uid=rule.uid, match=rule.match) for rule in kept
-    ]
+    changed = [rule if chance.random() < 0.5 else _changed(rule, kind, chance) for rule in kept]
     known = {rule.uid for rule in changed}
     return [*changed, *(rule for rule in fresh if rule.uid not in known)]
 
