@@ -36,13 +36,12 @@ class Overdue:
             if not _due(connection, watermark, limit=1):
                 return False
         with self._control.begin() as connection:
-            due = _due(connection, watermark, _BATCH)
-            cases = ledger.load(connection, due)
+            cases = ledger.load(connection, _due(connection, watermark, _BATCH))
             for case in cases.values():
                 case.until(watermark)
             holds = self._guard is not None and self._guard.holds(connection, cases.values(), watermark, now)
             ledger.save(connection, cases.values(), self._base_url, now, held=is_silence if holds else None)
-        return len(due) >= _BATCH
+        return bool(cases)  # a batch that is not full is no sign: monitors with several rules that are due make it smaller
 
 
 def _due(connection: Connection, watermark: Ns, limit: int) -> list[str]:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from sqlalchemy import select
 from world import World
 
-from rules import actions
+from rules import actions, overdue
 from rules.accept import accept, arm
 from store.control import channels, history, monitors, rule_set, standings
 from store.control.tables import outbox
@@ -399,6 +399,17 @@ def test_what_waits_for_a_rule_that_is_gone_stops_nobody(world: World) -> None:
     world.run(200)
     assert world.beat(other).status == "down"
     assert world.overdue.step(world.at(201)) is False
+
+
+def test_a_batch_of_monitors_with_several_due_rules_is_not_the_last(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overdue, "_BATCH", 2)
+    busy, other = world.monitor(interval=86_400), world.monitor(interval=86_400)
+    rule = heartbeat("rule_1", interval=60, grace=0)
+    world.follow(rule, heartbeat("rule_2", interval=60, grace=1))
+    pinged(world, busy, 0)
+    pinged(world, other, 5)
+    world.run(100)
+    assert [world.stands(rule, job).state for job in (busy, other)] == ["firing", "firing"]
 
 
 def named(world: World, name: str) -> Channel:
