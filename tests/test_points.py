@@ -24,6 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from influx import DATABASE, Influx
 
+from rules.window_functions import aggregated
 from store.model import KINDS, SECOND, Bucket, Kind, Ns, Ping, new_id
 from store.points import Away, Points, PointsError, aggregate, connections, embedded, window_queries
 from store.points.embedded import EmbeddedPoints
@@ -180,6 +181,7 @@ class PointsContract:
         for func, expected in sums.items():
             found = points.window(func, metric, EPOCH, EPOCH + 60 * SECOND)
             assert [found[huge][0], found[plain][0]] == pytest.approx([expected, {"mean": 0.1, "sum": 0.3, "rate": 0.0}[func]]), func
+            assert aggregated(func, [(n * SECOND, number) for n, number in enumerate(numbers)]) == pytest.approx(expected), func
             assert [found[huge][1], found[plain][1]] == [len(numbers), 3]
 
     def test_the_p95_of_few_and_of_many_points_is_the_nearest_rank(self, points: Points) -> None:
@@ -232,6 +234,7 @@ class PointsContract:
                 # Rounded, by as much as the largest of the numbers has no more digits.
                 close = pytest.approx(reckoned(func, known), rel=1e-12, abs=1e-12 * max(abs(v) for _, v in known) + 1e-280)
                 assert found[monitor][0] == close, (func, known)
+                assert aggregated(func, known) == close, (func, known)
 
     def test_pages_are_newest_first_and_meet_without_overlap(self, points: Points, monitor: str) -> None:
         pings = [Ping(EPOCH + n, monitor, numbers={"n": float(n)}, texts={"t": str(n)}) for n in range(7)]

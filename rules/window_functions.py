@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from store.model import Ns
-from store.points.aggregate import held, rate
+from store.points.aggregate import SHRINK, held, rate
 from store.rule import WindowFunction
 
 Point = tuple[Ns, float]
@@ -29,6 +29,12 @@ def aggregated(func: WindowFunction, points: Sequence[Point]) -> float | None:
         case "rate":
             return rate(points)
         case "sum":
-            return held(sum(values))
+            return held(_sum(values))
         case "mean":
-            return min(max(held(sum(values)) / len(values), min(values)), max(values))
+            return held(_sum(values, len(values)), min(values), max(values))
+
+
+def _sum(values: Sequence[float], parts: int = 1) -> float:
+    """The sum, or one part of it, of so many that are alike; sums on the way may be beyond every float."""
+    plain = sum(values) / parts
+    return plain if math.isfinite(plain) else sum(value / SHRINK for value in values) / parts * SHRINK
