@@ -11,10 +11,11 @@ from api.monitors import of_project
 from api.parts import parts
 from api.resource import Resource
 from api.shapes import Instant, Shape, Value
-from rules import actions, recorded
+from rules import actions
 from rules.book import rule_of
 from rules.definitions import AlertDefinition
-from rules.preview import LIMIT, LISTED, PERIOD, Preview, preview
+from rules.rehearsal import recorded
+from rules.rehearsal.preview import LIMIT, LISTED, PERIOD, Preview, preview
 from store.model import Ns
 
 resource = Resource("metric-alert-previews", "What a threshold would have said in the past.")

@@ -10,10 +10,10 @@ from api.monitors import of_project
 from api.parts import parts
 from api.resource import Resource
 from api.shapes import Instant, Number, Shape
-from rules.consultation import absences, consult
 from rules.doctor import Diagnosis
-from rules.rhythm import NAMES, clock
-from rules.symptoms import Code, Level
+from rules.doctor.consultation import absences, consult
+from rules.doctor.rhythm import NAMES, clock
+from rules.doctor.symptoms import Code, Level
 
 resource = Resource("doctor", "What a monitor's pings say about its settings.")
 

@@ -13,9 +13,8 @@ from typing import Final
 
 from dashboards.chart import HEIGHT, WIDTH, Label
 from dashboards.words import span
-from rules import clocks
-from rules.doctor import Diagnosis
-from rules.remedy import Trial
+from rules.doctor import Diagnosis, clocks
+from rules.doctor.remedy import Trial
 from store.model import SECOND
 
 _BARS: Final = 40

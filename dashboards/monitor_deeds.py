@@ -13,10 +13,11 @@ from dashboards.forms import threshold, whole
 from dashboards.monitor_form import errors_of
 from dashboards.monitor_page import alert_form, page
 from dashboards.site import Site
-from rules import actions, recorded
+from rules import actions
 from rules.book import rule_of
 from rules.definitions import AlertDefinition
-from rules.preview import DAYS, PERIOD, Preview, preview
+from rules.rehearsal import recorded
+from rules.rehearsal.preview import DAYS, PERIOD, Preview, preview
 from store.control import alerts, metric_keys
 from store.model import Monitor
 from store.points import PointsError

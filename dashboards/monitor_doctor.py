@@ -9,8 +9,8 @@ from flask import Blueprint, Response, make_response, render_template, url_for
 
 from dashboards.looking_back import picture
 from dashboards.site import Site
-from rules import consultation
-from rules.symptoms import settings
+from rules.doctor import consultation
+from rules.doctor.symptoms import settings
 from store.points import PointsError
 
 

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from rules import recorded
 from rules.book import Book, rule_of
-from rules.firings import Firing
-from rules.recorded import Pausing
-from rules.replay import Replayed, lead, replay
+from rules.rehearsal import recorded
+from rules.rehearsal.firings import Firing
+from rules.rehearsal.recorded import Pausing
+from rules.rehearsal.replay import Replayed, lead, replay
 from store.control import alerts
 from store.model import SECOND, Gap, Monitor, Ns
 from store.points import Points

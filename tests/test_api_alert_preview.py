@@ -8,7 +8,7 @@ import pytest
 from api_client import Api, fresh
 from world import START
 
-import rules.preview
+import rules.rehearsal.preview
 from store.instant import iso
 from store.model import SECOND, Ns, Ping
 
@@ -90,7 +90,7 @@ def test_while_it_was_paused_nothing_would_have_fired(api: Api) -> None:
 
 
 def test_the_newest_firings_are_listed_and_all_are_counted(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules.preview, "LISTED", 3)
+    monkeypatch.setattr(rules.rehearsal.preview, "LISTED", 3)
     job = api.me.monitor()
     minutely(api, job, *[150, 1] * 10)
     found = preview(api, job)
@@ -98,7 +98,7 @@ def test_the_newest_firings_are_listed_and_all_are_counted(api: Api, monkeypatch
 
 
 def test_of_a_great_many_pings_the_newest_are_looked_at_and_it_says_so(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules.preview, "LIMIT", 4)
+    monkeypatch.setattr(rules.rehearsal.preview, "LIMIT", 4)
     job = api.me.monitor()
     minutely(api, job, *[150, 1] * 5)
     found = preview(api, job)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rules import clocks
+from rules.doctor import clocks
 from store.instant import from_iso, iso
 from store.model import SECOND, Ns
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from rules import status
 from rules.doctor import LIMIT, PERIOD, Lengths, diagnose
-from rules.hindsight import Pause
-from rules.remedy import Trial
+from rules.doctor.hindsight import Pause
+from rules.doctor.remedy import Trial
 from store.model import SECOND, Beat, Gap, Ns, Schedule
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from rules import status
-from rules.hindsight import Absence, Alarm, Hindsight, Outcome, Pause
+from rules.doctor.hindsight import Absence, Alarm, Hindsight, Outcome, Pause
 from store.instant import from_iso
 from store.model import SECOND, Beat, Gap, Ns, Schedule
 

@@ -11,7 +11,7 @@ import pytest
 from browsing import House
 from werkzeug.test import TestResponse
 
-import rules.preview
+import rules.rehearsal.preview
 from store.control import alerts
 from store.model import Monitor
 from store.points import PointsError
@@ -92,7 +92,7 @@ def test_what_makes_no_alert_has_sentences_in_place_of_a_preview(house: House, a
 
 
 def test_of_many_the_newest_are_listed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules.preview, "LIMIT", 30)
+    monkeypatch.setattr(rules.rehearsal.preview, "LIMIT", 30)
     said = shown(preview(house, fed(house, *[150, 1] * 20)))
     assert "would have fired 15 times" in said and "The newest 30 pings since 18 Nov 2026, 12:10:00 UTC" in said
     assert said.count(" 1 min 150") == 10 and said.endswith("5 more before.")

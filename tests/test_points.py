@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from influx import DATABASE, Influx
 
-from rules.window_functions import aggregated
+from rules.rehearsal.window_functions import aggregated
 from store.model import KINDS, SECOND, Bucket, Kind, Ns, Ping, new_id
 from store.points import Away, Points, PointsError, aggregate, connections, embedded, window_queries
 from store.points.embedded import EmbeddedPoints

@@ -6,11 +6,11 @@ import pytest
 from histories import DAY, NOON, daily, random_pings, regular
 from msgspec.structs import replace
 
-from rules import remedy
-from rules.hindsight import Hindsight
-from rules.remedy import Trial
-from rules.rhythm import rhythm
-from rules.shift import offsets, shift
+from rules.doctor import remedy
+from rules.doctor.hindsight import Hindsight
+from rules.doctor.remedy import Trial
+from rules.doctor.rhythm import rhythm
+from rules.doctor.shift import offsets, shift
 from store.model import SECOND, Ns, Schedule
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from world import BASE_URL, START, World
 
-from rules import actions, recorded
+from rules import actions
 from rules.book import rule_of
-from rules.firings import Firing
-from rules.recorded import Pausing
-from rules.replay import Replayed, lead, replay
+from rules.rehearsal import recorded
+from rules.rehearsal.firings import Firing
+from rules.rehearsal.recorded import Pausing
+from rules.rehearsal.replay import Replayed, lead, replay
 from store.control import gaps, history
 from store.model import SECOND, Monitor, Ns, Ping, Schedule
 from store.points.embedded import EmbeddedPoints

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.cron import check
-from rules.rhythm import Rhythm, days_in_words, quantile, rhythm, rounded
+from rules.doctor.rhythm import Rhythm, days_in_words, quantile, rhythm, rounded
 from store.instant import from_iso
 from store.model import SECOND, Ns
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from histories import AFTER_THE_CHANGE, DAY, NOON, daily, random_pings, regular
 
-from rules.hindsight import Hindsight
-from rules.shift import Shift, offsets, shift
+from rules.doctor.hindsight import Hindsight
+from rules.doctor.shift import Shift, offsets, shift
 from store.instant import from_iso
 from store.model import SECOND, Ns, Schedule
 

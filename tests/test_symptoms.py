@@ -10,7 +10,7 @@ import pytest
 from histories import AFTER_THE_CHANGE, NOON, WORKDAYS, daily, random_pings, regular, within
 
 from rules.doctor import diagnose
-from rules.symptoms import Code, Finding
+from rules.doctor.symptoms import Code, Finding
 from store.model import Ns, Schedule
 
 SLOW = regular(300, 10, 5)

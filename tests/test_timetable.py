@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules import timetable
 from rules.cron import Slot, slot_after
-from rules.timetable import Timetable
+from rules.doctor import timetable
+from rules.doctor.timetable import Timetable
 from store.instant import from_iso
 from store.model import SECOND, Ns
 

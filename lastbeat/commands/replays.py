@@ -23,8 +23,8 @@ from lastbeat.installation import open_points
 from lastbeat.replay import Account, Watching, accounts, farthest, replayed, watching
 from rules.accept import by_project
 from rules.book import current
-from rules.firings import Firing
-from rules.replay import Replayed
+from rules.rehearsal.firings import Firing
+from rules.rehearsal.replay import Replayed
 from rules.rule_files import RuleErrors, read
 from store.control import gaps, projects
 from store.instant import iso, span

@@ -7,10 +7,10 @@ from typing import Final
 
 import msgspec
 
-from rules import recorded
-from rules.firings import Firing
-from rules.recorded import Pausing
-from rules.replay import replay
+from rules.rehearsal import recorded
+from rules.rehearsal.firings import Firing
+from rules.rehearsal.recorded import Pausing
+from rules.rehearsal.replay import replay
 from store.model import SECOND, Monitor, Ns
 from store.points import Points
 from store.rule import Rule

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from rules import schedule as schedules
 from rules import status
-from rules.timetable import Timetable
+from rules.doctor.timetable import Timetable
 from store.model import SECOND, Beat, Gap, Ns, Schedule
 
 _MISSING: Final = 1.8  # turns without a ping: it did not come late, it did not come

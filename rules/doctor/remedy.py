@@ -8,9 +8,9 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from rules.hindsight import Hindsight
-from rules.rhythm import Rhythm, quantile, rounded
-from rules.shift import Shift
+from rules.doctor.hindsight import Hindsight
+from rules.doctor.rhythm import Rhythm, quantile, rounded
+from rules.doctor.shift import Shift
 from store.model import SECOND, Schedule
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400

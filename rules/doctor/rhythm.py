@@ -1,6 +1,6 @@
 """How a job beats, from when it did: at some interval, or at some times of the day, on all days or on some. Pure.
 
-What it says of the past is a guess, and never decides anything: suggestions made from it are tried on the same past (`rules.hindsight`).
+What it says of the past is a guess, and never decides anything: suggestions made from it are tried on the same past (`hindsight`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from rules import clocks
+from rules.doctor import clocks
 from store.instant import span
 from store.model import SECOND, Ns
 

@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from rules import clocks
-from rules.hindsight import Hindsight
-from rules.rhythm import quantile
+from rules.doctor import clocks
+from rules.doctor.hindsight import Hindsight
+from rules.doctor.rhythm import quantile
 from store.model import SECOND, Ns, Schedule
 
 _FAR_APART: Final[Ns] = 2 * 3_600 * SECOND  # slots closer together have a ping near them whatever the clock says

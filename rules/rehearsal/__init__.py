@@ -16,7 +16,7 @@ import msgspec
 
 from rules.book import Book
 from rules.case import Case, Turn, Word
-from rules.window_functions import Point, aggregated
+from rules.rehearsal.window_functions import Point, aggregated
 from rules.windows import PATIENCE, Shape, judge_case, reach, shapes, values_of, was_blind
 from store.control.monitors import Watched
 from store.model import SECOND, Gap, Monitor, Ns, Ping, Transition

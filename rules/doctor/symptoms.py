@@ -8,12 +8,12 @@ from typing import Any, Final, Literal, get_args
 import msgspec
 from msgspec.structs import replace
 
-from rules import clocks, remedy
-from rules.hindsight import Hindsight
-from rules.remedy import Trial
-from rules.rhythm import Rhythm, clock, days_in_words, listed, quantile
+from rules.doctor import clocks, remedy
+from rules.doctor.hindsight import Hindsight
+from rules.doctor.remedy import Trial
+from rules.doctor.rhythm import Rhythm, clock, days_in_words, listed, quantile
+from rules.doctor.shift import Offset, Shift
 from rules.schedule import same_rhythm
-from rules.shift import Offset, Shift
 from store.instant import iso, span
 from store.model import SECOND, Ns, Schedule
 

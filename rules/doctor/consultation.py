@@ -8,7 +8,7 @@ from itertools import zip_longest
 from sqlalchemy import Connection
 
 from rules.doctor import LIMIT, PERIOD, Diagnosis, diagnose
-from rules.hindsight import Absence, Pause
+from rules.doctor.hindsight import Absence, Pause
 from store.control import gaps, history
 from store.model import Monitor, Ns, Transition
 from store.points import Points

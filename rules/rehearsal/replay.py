@@ -10,9 +10,9 @@ import msgspec
 
 from rules.book import Book
 from rules.case import Case, Turn
-from rules.firings import Firing, firings
-from rules.recorded import Pausing
 from rules.rehearsal import Rehearsal
+from rules.rehearsal.firings import Firing, firings
+from rules.rehearsal.recorded import Pausing
 from rules.windows import reach
 from store.control.monitors import Watched
 from store.model import Beat, Gap, Monitor, Ns, Ping, Transition

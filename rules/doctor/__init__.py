@@ -1,6 +1,6 @@
 """The schedule doctor: what a monitor's pings say about its settings. A pure function of (schedule, pings, when we were away, now).
 
-Counts in its sentences are those of the rules, applied to the same pings (`rules.hindsight`): none is an estimate.
+Counts in its sentences are those of the rules, applied to the same pings (`hindsight`): none is an estimate.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from rules import remedy, symptoms
-from rules.hindsight import Absence, Hindsight
-from rules.remedy import Trial
-from rules.rhythm import Rhythm, quantile, rhythm
-from rules.shift import Offset, offsets, shift
-from rules.symptoms import Finding
+from rules.doctor import remedy, symptoms
+from rules.doctor.hindsight import Absence, Hindsight
+from rules.doctor.remedy import Trial
+from rules.doctor.rhythm import Rhythm, quantile, rhythm
+from rules.doctor.shift import Offset, offsets, shift
+from rules.doctor.symptoms import Finding
 from store.model import SECOND, Ns, Schedule
 
 PERIOD: Final[Ns] = 30 * 86_400 * SECOND
