@@ -34,15 +34,24 @@ class Trouble(NamedTuple):
 
 
 class _Batch:
-    """Records that are committed together, and the event their requests wait for. `front` is kept for a gap ahead of them all."""
+    """Records that are committed together, and the event their requests wait for. `front` is kept for a gap ahead of them all.
 
-    __slots__ = ("done", "error", "front", "records")
+    `breaks`: those of the records that are gaps. `since`: nothing before it hangs on this batch, neither a ping nor a break.
+    """
+
+    __slots__ = ("breaks", "done", "error", "front", "records", "since")
 
     def __init__(self, front: Ns) -> None:
-        self.front = front
+        self.front = self.since = front
         self.records: list[bytes] = []
+        self.breaks: list[Gap] = []
         self.done = Event()
         self.error: Exception | None = None
+
+    def put_break(self, gap: Gap) -> None:
+        self.records.append(encode(gap))
+        self.breaks.append(gap)
+        self.since = min(self.since, gap.start)
 
 
 class Committer:
@@ -66,6 +75,7 @@ class Committer:
         self._writing: _Batch | None = None
         self._heard = stamps.now()
         self._stepped, self._stepped_before = stepped, stepped()
+        self._unstored: list[Gap] = []  # breaks that are over, and not on record since the journal was in trouble
         self.trouble = missed
 
     def commit(self, record: Callable[[Ns], Record]) -> Ns:
@@ -88,8 +98,8 @@ class Committer:
         else:
             self._gathering = None
         if self.trouble is not None:
-            return self.trouble.since
-        return self._writing.front if self._writing is not None else self._stamps.next()
+            return min([self.trouble.since, *(gap.start for gap in self._unstored)])
+        return self._writing.since if self._writing is not None else self._stamps.next()
 
     def miss(self, error: Exception) -> None:
         """A ping had to be refused for a reason that is not the journal's."""
@@ -99,7 +109,8 @@ class Committer:
         """The batch that gathers now; a break that has just ended is already in it."""
         if self._gathering is None:
             self._gathering = _Batch(self._stamps.next())
-        self._gathering.records += [encode(Gap(self._stamps.next(), *gap)) for gap in self._breaks()]
+        for gap in self._breaks():
+            self._gathering.put_break(Gap(self._stamps.next(), *gap))
         return self._gathering
 
     def _breaks(self) -> list[tuple[Ns, Ns, GapReason]]:
@@ -128,10 +139,12 @@ class Committer:
         while (batch := self._gathering) is not None:
             self._gathering, self._writing = None, batch
             before = self.trouble
+            ahead = list(self._unstored)
             if before is not None:
-                batch.records.insert(0, encode(Gap(batch.front, before.since, before.until or batch.front, before.reason)))
-            batch.error = self._thread.apply(_attempt, (self._append, batch.records))
+                ahead.append(Gap(batch.front, before.since, before.until or batch.front, before.reason))
+            batch.error = self._thread.apply(_attempt, (self._append, [*map(encode, ahead), *batch.records]))
             if batch.error is not None:
+                self._unstored += batch.breaks
                 if before is None or before.error is None:
                     log.error("pings cannot be stored, and get 503: %s", batch.error)
                 self.trouble = (before or Trouble(batch.front, "not_stored"))._replace(until=None, error=batch.error)
@@ -139,6 +152,8 @@ class Committer:
                 if before is not None and before.error is not None:
                     log.warning("pings can be stored again")
                 self.trouble = None
+            if batch.error is None:
+                self._unstored.clear()
             batch.done.set()
         self._writing = None
 

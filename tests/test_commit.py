@@ -137,24 +137,59 @@ def test_short_pauses_are_none() -> None:
 def test_while_pings_cannot_be_stored_the_mark_stands_still_and_the_gap_comes_before_the_next_ping() -> None:
     worker = Worker()
     worker.ping()
+    worker.mark(100.5)
     worker.disk.broken = True
-    worker.now = 103
-    worker.mark(103)
+    worker.now = 101
     with pytest.raises(OSError, match="no space left"):
         worker.ping()
-    for at in (104.0, 104.5, 105.0, 105.5):
-        assert worker.mark(at) == about(103)
+    for at in (101.5, 102.0, 102.5, 103.0):
+        assert worker.mark(at) == about(101)
     with pytest.raises(OSError, match="no space left"):
         worker.ping()
     assert worker.troubled()
     worker.disk.broken = False
-    worker.now = 106
+    worker.now = 103.5
     at = worker.ping()
-    refused = [g for g in worker.gaps() if g[2] == "not_stored"]
-    assert refused == [(about(103), about(106), "not_stored")]
+    assert worker.gaps() == [(about(101), about(103.5), "not_stored")]
     assert worker.disk.records[-1].at == at
     assert not worker.troubled()
-    assert worker.mark(106.1) == about(106.1)
+    assert worker.mark(103.6) == about(103.6)
+
+
+def test_a_machine_that_wakes_with_a_full_disk_puts_its_sleep_on_record_when_there_is_room() -> None:
+    worker = Worker()
+    worker.mark(100.25)
+    worker.disk.broken = True
+    worker.stepped = 600
+    assert worker.mark(900.25) == about(100.25)  # nobody may be judged by what came of the sleep
+    assert worker.mark(900.75) == about(100.25)
+    worker.disk.broken = False
+    worker.now = 901
+    at = worker.ping()
+    assert worker.gaps() == [
+        (100.25, 300.25, "suspend"),
+        (300.25, 900.25, "clock"),
+        (about(900.25), about(901), "not_stored"),
+    ]
+    stamps = [record.at for record in worker.disk.records]
+    assert stamps == sorted(set(stamps))
+    assert stamps[-1] == at
+    assert worker.mark(901.1) == about(901.1)
+    worker.ping()
+    assert len(worker.gaps()) == 3
+
+
+def test_the_mark_stays_before_a_sleep_that_is_being_written() -> None:
+    worker = Worker()
+    worker.mark(100.25)
+    worker.disk.free.clear()
+    worker.now = 200
+    ping = gevent.spawn(worker.ping)
+    gevent.sleep(0.01)
+    assert worker.mark(200.25) == about(100.25)
+    worker.disk.free.set()
+    ping.get()
+    assert worker.mark(200.5) == about(200.5)
 
 
 def test_a_batch_that_gathered_while_one_failed_has_the_gap_in_front() -> None:
