@@ -133,7 +133,7 @@ class Case:
         if gap.reason == "clock":
             for rule in self.rules:
                 if rule.type != "heartbeat":
-                    self._stand(rule, judge.set_forward(self._standing(rule), gap.end - gap.start), gap.at)
+                    self._stand(rule, judge.set_forward(self._standing(rule), gap), gap.at)
 
     def window(self, rule: Rule, verdict: threshold.Verdict, at: Ns, value: float) -> None:
         """A rule on a window was evaluated."""

@@ -22,7 +22,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from rules.threshold import Verdict
-from store.model import SECOND, Ns
+from store.model import SECOND, Gap, Ns
 from store.rule import Rule, Standing
 
 # What decides when a rule fires. Under another condition the counts of before say nothing.
@@ -97,10 +97,13 @@ def without(rule: Rule, standing: Standing, choice: str, at: Ns) -> Standing:
             return standing
 
 
-def set_forward(standing: Standing, step: Ns) -> Standing:
-    """The clock was put forward by so much: what lasts has lasted no longer."""
-    moved = {name: getattr(standing, name) + step for name in ("active_at", "clear_at", "due_at") if getattr(standing, name) is not None}
-    return replace(standing, **moved)
+def set_forward(standing: Standing, gap: Gap) -> Standing:
+    """The clock was put forward: what lasts has lasted no longer. Whatever was to be decided before is decided as of then."""
+    if standing.due_at is not None and standing.due_at < gap.start:
+        return standing
+    lasting = ("clear_at", "due_at") if standing.state in ("firing", "recovering") else ("active_at", "clear_at", "due_at")
+    step = gap.end - gap.start
+    return replace(standing, **{name: getattr(standing, name) + step for name in lasting if getattr(standing, name) is not None})
 
 
 def calm(standing: Standing) -> Standing:

@@ -111,14 +111,9 @@ def after_gap(runs: Runs, gap: Gap) -> Runs:
     return tuple(replace(run, due_at=None, let_go=True) if _may_have_ended(run, gap) else run for run in runs)
 
 
-def set_forward(runs: Runs, step: Ns) -> Runs:
-    """The clock was put forward by so much: a run that goes on is as long as it was."""
-    return tuple(
-        run
-        if run.ended_at is not None
-        else replace(run, started_at=run.started_at + step, due_at=None if run.due_at is None else run.due_at + step)
-        for run in runs
-    )
+def set_forward(runs: Runs, gap: Gap) -> Runs:
+    """The clock was put forward: a run that goes on is as long as it was. One that was over-long before is so still."""
+    return tuple(run if run.ended_at is not None else _set_forward(run, gap) for run in runs)
 
 
 def limited(runs: Runs, max_run: int | None, now: Ns) -> Runs:
@@ -129,6 +124,12 @@ def limited(runs: Runs, max_run: int | None, now: Ns) -> Runs:
 def _may_have_ended(run: Run, gap: Gap) -> bool:
     unjudged = run.due_at is None or gap.start <= run.due_at
     return run.ended_at is None and not run.let_go and run.started_at < gap.end and unjudged
+
+
+def _set_forward(run: Run, gap: Gap) -> Run:
+    step = gap.end - gap.start
+    waits = run.due_at is not None and run.due_at >= gap.start
+    return replace(run, started_at=run.started_at + step, due_at=run.due_at + step if waits and run.due_at is not None else run.due_at)
 
 
 def _due(run: Run, max_run: int | None, now: Ns) -> Ns | None:

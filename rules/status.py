@@ -113,8 +113,7 @@ def after_gap(beat: Beat, schedule: Schedule, gap: Gap) -> Beat:
     forward no time has passed: intervals and runs are as long as they were, slots are where they are.
     """
     if beat.runs:
-        step = gap.end - gap.start
-        going_on = runs.set_forward(beat.runs, step) if gap.reason == "clock" else runs.after_gap(beat.runs, gap)
+        going_on = runs.set_forward(beat.runs, gap) if gap.reason == "clock" else runs.after_gap(beat.runs, gap)
         beat = _timed(replace(beat, runs=going_on))
     if beat.deadline is None or beat.expected_at is None:
         return beat
@@ -244,7 +243,7 @@ def _run_due(going_on: runs.Runs, not_before: Ns) -> Ns | None:
 
 
 def _timed(beat: Beat) -> Beat:
-    return replace(beat, run_due=None if beat.status in ("down", "paused") else _run_due(beat.runs, 0))
+    return replace(beat, run_due=None if beat.status in ("down", "paused") else _run_due(beat.runs, beat.last_ping_at or 0))
 
 
 def _fallen(beat: Beat, schedule: Schedule, at: Ns, going_on: runs.Runs) -> Beat:

@@ -10,7 +10,7 @@ from world import START, World
 
 from rules import actions, ledger
 from store.control import history, metric_keys, monitors, offsets
-from store.control.tables import outbox
+from store.control.tables import incidents, outbox
 from store.journal import Journal
 from store.model import Gap, MetricKey, Ping
 from store.rule import Match, Rule
@@ -471,3 +471,32 @@ def test_a_rule_of_a_monitor_that_is_down_is_put_off_too_when_the_clock_is_put_f
     world.gap(225, 311, "clock")
     world.run(320)
     assert world.stands(rule, job).due_at == world.at(248 + 86)
+
+
+def test_what_was_to_be_decided_before_the_clock_was_put_forward_is_decided_as_of_then(world: World) -> None:
+    job, run = world.monitor(interval=86_400), world.monitor(interval=86_400, max_run=60)
+    rule = Rule("r", "absent", "Gone", match=Match(all=True), metric="v", hold=100)
+    world.follow(rule)
+    world.ping(job, 0)
+    world.ping(run, 0, kind="start")
+    world.marks[0].set(world.at(1))
+    world.settle.step(world.at(1))
+    world.gap(200, 800, "clock")  # settled before anybody has looked what was due
+    world.run(900)
+    assert world.stands(rule, job).state == "firing"
+    with world.control.read() as connection:
+        (fired,) = connection.execute(select(incidents.c.opened_at).where(incidents.c.alert_id == "r")).scalars()
+    assert fired == world.at(100)
+    assert (world.beat(run).status, world.beat(run).down_since) == ("down", world.at(60))
+
+
+def test_a_run_that_became_over_long_in_another_outage_is_told_of_right_after_that_whatever_gap_comes_then(world: World) -> None:
+    job = world.monitor(interval=1_000, grace=0, max_run=100)
+    world.ping(job, 0)
+    world.run(1_001)
+    world.ping(job, 1_002, kind="start", rid="long")
+    world.run(2_000)
+    world.ping(job, 2_001, rid="other")
+    world.gap(2_010, 2_011)
+    world.run(2_020)
+    assert (world.beat(job).status, world.beat(job).down_since) == ("down", world.at(2_001))

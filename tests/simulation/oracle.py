@@ -127,7 +127,7 @@ class Life:
         for ruling in self.rulings.values():
             ruling.miss_out(gap, self)
             if gap.reason == "clock":
-                ruling.set_forward(gap.end - gap.start)
+                ruling.set_forward(gap)
 
     def _wait_longer(self, gap: Gap) -> None:
         if self.deadline is None or self.expected is None:
@@ -325,8 +325,6 @@ class Life:
         self._turn("up", ping.at, "ping")
         self._wait_for(self._expected_after(ping.at))
         self._time_runs()
-        if self.run_due is not None:
-            self.run_due = max(self.run_due, ping.at)
 
     def _fail(self, ping: Ping) -> None:
         if self.status == "paused":
@@ -415,7 +413,9 @@ class Life:
 
     def _time_runs(self) -> None:
         waited = [run.due for run in self.runs if run.due is not None and run.ended is None and not run.excused]
-        self.run_due = None if self.status in ("down", "paused") else min(waited, default=None)
+        first = min(waited, default=None)
+        # Over-long in another outage: told right after it.
+        self.run_due = None if first is None or self.status in ("down", "paused") else max(first, self.last or first)
 
     @staticmethod
     def _run_in_gap(run: Run, gap: Gap) -> None:
@@ -423,7 +423,8 @@ class Life:
         if gap.reason == "clock":
             if run.ended is None:
                 run.began += gap.end - gap.start
-                run.due = None if run.due is None else run.due + gap.end - gap.start
+                if run.due is not None and run.due >= gap.start:
+                    run.due += gap.end - gap.start
         elif gap.reason == "stall":
             if run.due is not None and gap.start <= run.due < held:
                 run.due = held

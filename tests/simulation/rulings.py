@@ -117,9 +117,10 @@ class Ruling:
         elif gap.reason == "clock" and schedule.cron is None and gap.end <= self.due:
             self._wait_for(life, self.expected + gap.end - gap.start)
 
-    def set_forward(self, step: Ns) -> None:
-        """The clock was: what lasts has lasted no longer."""
-        if self.rule.type != "heartbeat":
+    def set_forward(self, gap: Gap) -> None:
+        """The clock was: what lasts has lasted no longer, unless it was to be decided before."""
+        step = gap.end - gap.start
+        if self.rule.type != "heartbeat" and (self.due is None or self.due >= gap.start):
             self._since, self._well_since, self.due = (
                 None if instant is None else instant + step for instant in (self._since, self._well_since, self.due)
             )
