@@ -97,9 +97,14 @@ class Committer:
             self._wait(batch, quietly=True)
         else:
             self._gathering = None
-        if self.trouble is not None:
-            return min([self.trouble.since, *(gap.start for gap in self._unstored)])
+        since = self.unstored_since()
+        if since is not None:
+            return since
         return self._writing.since if self._writing is not None else self._stamps.next()
+
+    def unstored_since(self) -> Ns | None:
+        """Since when something was missed that is not on record; None where all is."""
+        return None if self.trouble is None else min([self.trouble.since, *(gap.start for gap in self._unstored)])
 
     def miss(self, error: Exception) -> None:
         """A ping had to be refused for a reason that is not the journal's."""

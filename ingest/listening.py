@@ -1,12 +1,16 @@
-"""Since when this worker has been listening, for its successor and for the engine: a mark that moves four times a second."""
+"""Since when this worker has been listening, for its successor and for the engine: a mark that moves four times a second.
+
+Where it could not store what it got, its mark stands. That alone does not tell its successor why, since the mark of a worker that is gone
+stands too, while others listen: so there is a second mark for it.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from ingest.commit import Committer, Trouble
-from store.inbox import mark_path, marks
-from store.mark import Mark
+from store.inbox import mark_path, marks, unstored_path
+from store.mark import Mark, read_mark
 from store.model import SECOND, Ns
 
 EVERY = 0.25  # seconds between two marks
@@ -23,6 +27,9 @@ def missed(directory: Path, slot: int, now: Ns, judged: Ns | None) -> Trouble | 
     if not known:
         return None if judged is None else Trouble(judged, "restart")
     own, newest = known.get(slot), max(known.values())
+    unstored = read_mark(unstored_path(directory, slot))
+    if unstored:
+        return Trouble(min(unstored, newest), "not_stored")
     if now - newest > _LIVE or own == newest:
         return Trouble(newest, "restart")
     return None if own is None else Trouble(own, "restart", until=own + _UNANSWERED)
@@ -33,11 +40,14 @@ class Listening:
 
     def __init__(self, directory: Path, slot: int, committer: Committer) -> None:
         self._mark = Mark(mark_path(directory, slot))
+        self._unstored = Mark(unstored_path(directory, slot))
         self._committer = committer
 
     def step(self, now: Ns) -> bool:
         self._mark.set(self._committer.mark())
+        self._unstored.set(self._committer.unstored_since() or 0)
         return False
 
     def close(self) -> None:
         self._mark.close()
+        self._unstored.close()

@@ -32,6 +32,11 @@ def mark_path(directory: Path, slot: int) -> Path:
     return directory / f"{slot}.alive"
 
 
+def unstored_path(directory: Path, slot: int) -> Path:
+    """Where a worker marks since when it could not store what it got; zero while it can."""
+    return directory / f"{slot}.unstored"
+
+
 def lock_path(directory: Path, slot: int) -> Path:
     return directory / f"{slot}.lock"
 

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ingest.commit import Trouble
-from ingest.listening import missed
+from ingest.commit import Committer, Trouble
+from ingest.listening import Listening, missed
+from ingest.stamp import Stamps
 from store.inbox import mark_path
 from store.mark import Mark, read_mark
-from store.model import SECOND
+from store.model import SECOND, Ping
 
 
 def listened(directory: Path, *until: float) -> None:
@@ -33,6 +36,39 @@ def listened(directory: Path, *until: float) -> None:
 def test_what_was_missed_before_a_worker_begins(tmp_path: Path, marks: tuple[float, ...], slot: int, expected: Trouble | None) -> None:
     listened(tmp_path, *marks)
     assert missed(tmp_path, slot, 100 * SECOND, judged=None) == expected
+
+
+def test_a_worker_that_died_while_it_could_not_store_missed_what_came_since(tmp_path: Path) -> None:
+    committer = Committer(_full, _Here(), Stamps(lambda: 50 * SECOND, 0))  # type: ignore[arg-type]  # all of a pool that is used
+    listening = Listening(tmp_path, 0, committer)
+    with pytest.raises(OSError, match="full"):
+        committer.commit(lambda at: Ping(at, "m"))
+    listening.step(50 * SECOND)
+    listening.close()
+    listened(tmp_path, 50, 99.9)
+    found = missed(tmp_path, 0, 100 * SECOND, judged=None)
+    assert found is not None
+    assert 50 * SECOND <= found.since < 50 * SECOND + 1_000_000
+    assert found.until is None
+    assert missed(tmp_path, 1, 300 * SECOND, judged=None) == Trouble(round(99.9 * SECOND), "restart")
+
+
+def test_what_was_put_on_record_was_not_missed_a_second_time(tmp_path: Path) -> None:
+    committer = Committer(lambda records: None, _Here(), Stamps(lambda: 50 * SECOND, 0), Trouble(40 * SECOND, "restart"))  # type: ignore[arg-type]  # all of a pool that is used
+    listening = Listening(tmp_path, 0, committer)
+    listening.step(50 * SECOND)
+    listening.close()
+    listened(tmp_path, 50, 99.9)
+    assert missed(tmp_path, 0, 100 * SECOND, judged=None) == Trouble(50 * SECOND, "restart", until=51 * SECOND)
+
+
+class _Here:
+    def apply(self, work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        return work(*arguments)
+
+
+def _full(records: Sequence[bytes]) -> None:
+    raise OSError("the disk is full")
 
 
 def test_where_no_mark_can_be_read_the_rules_own_stands_in(tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ def points(scene: Scene) -> None:
 
 def the_well(scene: Scene) -> None:
     """Whose job kept to its schedule was never called down, whatever happened to us."""
-    until = scene.forgot_at or scene.ended_at
+    until = scene.ended_at
     assert until is not None
     for monitor, life in scene.lives.items():
         # A clock that is wrong has other slots than the job's.
@@ -207,7 +207,7 @@ def the_well(scene: Scene) -> None:
 
 def the_unheard(scene: Scene) -> None:
     """Whoever pinged when nobody listened did so within a gap that is on record."""
-    if scene.stepped or scene.forgot_at is not None:
+    if scene.stepped:
         return
     gaps = [record for records in scene.records.values() for record in records if isinstance(record, Gap)]
     for at, monitor in scene.unheard:

@@ -94,8 +94,6 @@ class Troubles:
         if isinstance(process, Worker):
             scene.say(f"worker {process.slot} dies {where}")
             scene.workers.pop(process.slot, None)
-            if scene.ground.disk_full and scene.story.workers > 1 and scene.forgot_at is None:
-                scene.forgot_at = scene.logical()  # what it refused is nowhere, where others live
             scene.after(chance.choice((SECOND // 5, SECOND, 4 * SECOND)), self.start_worker, process.slot)
             return
         scene.say(f"the engine dies {where}")
