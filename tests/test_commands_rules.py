@@ -97,7 +97,8 @@ def test_json_has_the_same(program: Program, folder: Path) -> None:
 
 
 def test_where_there_are_no_files_nothing_is_called_right(program: Program, folder: Path) -> None:
-    assert program.refused("rules", "check", "rules.d") == "There is no *.yml and no *.yaml file there."
+    program.run("rules", "check", "rules.d", status=1)
+    assert program.complained.startswith("rules.d: holds no *.yml and no *.yaml file; where no rules are wanted, one with `groups: []`")
     assert "Missing argument 'PATH...'" in program.refused("rules", "check", status=2)
 
 

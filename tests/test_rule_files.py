@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -606,6 +607,8 @@ def test_all_errors_of_all_files_come_at_once_in_their_order(tmp_path: Path) -> 
     (tmp_path / "e.yml").write_text("#" * (SIZE_LIMIT + 1))
     (tmp_path / "f.yml").write_text(heartbeat())
     (tmp_path / "g.yml").write_text("\n" + heartbeat())
+    (tmp_path / "h.yml").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "i.yml").symlink_to(tmp_path / "i.yml")
     with pytest.raises(RuleErrors) as caught:
         read(tmp_path, tmp_path / "none.yml")
     assert [str(error).removeprefix(f"{tmp_path}/") for error in caught.value.errors] == [
@@ -617,8 +620,18 @@ def test_all_errors_of_all_files_come_at_once_in_their_order(tmp_path: Path) -> 
         "d.yml:1:1: the byte 0xff is not UTF-8; save the file as UTF-8",
         "e.yml: the file is larger than 1 MiB; write several",
         f"g.yml:5:9: this is the rule at {tmp_path}/f.yml:4:9 {AGAIN}",
+        "h.yml: cannot be read: No such file or directory",
+        "i.yml: cannot be read: Too many levels of symbolic links",
         "none.yml: cannot be read: No such file or directory",
     ]
+
+
+def test_a_pipe_is_read_as_a_file_is() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, heartbeat().encode())
+    os.close(writing)
+    assert len(read(Path(f"/dev/fd/{reading}")).rules) == 1
+    os.close(reading)
 
 
 def test_a_directory_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -641,6 +654,14 @@ def test_the_rule_to_copy_from_in_the_shipped_file_is_right() -> None:
     text = SHIPPED_RULES.read_text()
     copied = "\n".join(line[1:] for line in text[text.index("#  - name: metrics") :].splitlines())
     assert only("groups:\n" + copied).metric == "queue_size"
+
+
+def test_a_directory_without_files_is_no_set_of_no_rules(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(RuleErrors) as caught:
+        read(empty)
+    assert str(caught.value) == f"{empty}: holds no *.yml and no *.yaml file; where no rules are wanted, one with `groups: []` says so"
 
 
 def test_every_line_of_the_loader_is_run_by_these_cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -667,6 +688,7 @@ def test_every_line_of_the_loader_is_run_by_these_cases(tmp_path: Path, monkeypa
         test_a_group_lends_its_rules_what_they_have_in_common()
         test_a_directory_is_read_in_the_order_of_its_files(tmp_path)
         test_all_errors_of_all_files_come_at_once_in_their_order(other)
+        test_a_directory_without_files_is_no_set_of_no_rules(other)
         test_a_directory_that_cannot_be_listed_is_named(tmp_path, monkeypatch)
         test_a_file_that_is_wrong_altogether_is_told_about_in_part()
         refusal("#" * (SIZE_LIMIT + 1))

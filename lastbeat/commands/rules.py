@@ -66,8 +66,6 @@ def check(context: click.Context, paths: tuple[Path, ...], data_dir: str | None,
     except RuleErrors as refused:
         show_errors(refused.errors, as_json)
         context.exit(1)
-    if not found.files:
-        raise click.ClickException("There is no *.yml and no *.yaml file there.")
     doubts = lint(found.rules, None if data_dir is None else _facts(data_dir))
     _show(found, doubts, as_json)
     if doubts and lint_fatal:

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -18,6 +20,8 @@ from rules.rule_files.entry import Found
 from rules.rule_files.nodes import place_of
 from store.rule import Rule
 
+_NONE: Final = "holds no *.yml and no *.yaml file; where no rules are wanted, one with `groups: []` says so"
+
 
 class RuleSet(msgspec.Struct, frozen=True):
     """All rules, in the order of their files; and the files, those without rules too."""
@@ -27,10 +31,14 @@ class RuleSet(msgspec.Struct, frozen=True):
 
 
 def paths(place: Path) -> list[Path]:
-    """The rule files at a place: the `*.yml` and `*.yaml` of a directory by name, or the one file that it is."""
+    """The rule files at a place: the `*.yml` and `*.yaml` of a directory by name, or the one file that it is. Raises OSError.
+
+    A link to nowhere is one of them: it is an error, and no reason to take the rules behind it for removed.
+    """
     if not place.is_dir():
         return [place]
-    return sorted(path for path in place.iterdir() if path.suffix in (".yml", ".yaml") and not path.name.startswith(".") and path.is_file())
+    named = (path for path in place.iterdir() if path.suffix in (".yml", ".yaml") and not path.name.startswith("."))
+    return sorted(path for path in named if path.is_file() or not path.exists())
 
 
 def read(*places: Path) -> RuleSet:
@@ -38,12 +46,12 @@ def read(*places: Path) -> RuleSet:
     complaints: list[Complaint] = []
     found: list[Found] = []
     files = _files(places, complaints)
-    for path, file in files.items():
+    for path, file in files:
         mine = Complaints(file)
         text = text_of(path, mine)
         found += [] if text is None else groups.read(text, mine)
         complaints += mine.found()
-    return _set(found, list(files.values()), complaints)
+    return _set(found, [file for _, file in files], complaints)
 
 
 def parse(text: str, file: str = "rules.yml") -> RuleSet:
@@ -53,16 +61,20 @@ def parse(text: str, file: str = "rules.yml") -> RuleSet:
     return _set(found, [file], mine.found())
 
 
-def _files(places: Iterable[Path], complaints: list[Complaint]) -> dict[Path, str]:
+def _files(places: Iterable[Path], complaints: list[Complaint]) -> list[tuple[Path, str]]:
     """The files at the places, each once, and what they are called in sentences."""
-    files: dict[Path, str] = {}
+    files: dict[str, tuple[Path, str]] = {}
     for place in places:
         try:
-            for path in paths(place):
-                files.setdefault(path.resolve(), _shown(path))
+            there = paths(place)
         except OSError as error:
             complaints.append(Complaint(_shown(place), None, None, f"cannot be read: {error.strerror}"))
-    return files
+            continue
+        if not there:
+            complaints.append(Complaint(_shown(place), None, None, _NONE))
+        for path in there:
+            files.setdefault(os.path.realpath(path), (path, _shown(path)))
+    return list(files.values())
 
 
 def text_of(path: Path, complaints: Complaints) -> str | None:
