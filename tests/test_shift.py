@@ -34,7 +34,7 @@ def test_pings_that_have_nothing_to_do_with_the_slots_are_not_measured() -> None
 
 
 def test_a_job_ahead_of_its_schedule_lives_by_clocks_that_are_ahead() -> None:
-    assert seen(daily(["02:00"], 28, "Europe/Berlin")) == Shift(28, 28, 3_480, 3_600, True, ("Europe/Berlin", "Africa/Lagos"))
+    assert seen(daily(["02:00"], 28, "Europe/Berlin")) == Shift(28, 28, 3_480, 3_600, True, ("Europe/Berlin", "Africa/Lagos"), 3_600)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,13 @@ def test_zones_of_all_kinds_are_found(job: str, schedule: str, zone: str, before
     found = seen(daily(["02:00"], 20, job), Schedule(grace=600, cron="0 2 * * *", timezone=schedule))
     assert found is not None
     assert (found.zones[0], found.before) == (zone, before)
+
+
+def test_only_zones_whose_clocks_show_the_same_are_named_together() -> None:
+    twice_a_day = Schedule(grace=1_800, cron="0 2 * * *; 0 14 * * *")
+    found = seen(daily(["01:00", "13:00"], 20), twice_a_day)  # by the clocks of Auckland, 13 hours ahead, they would be in time as well
+    assert found is not None
+    assert (found.zones, found.ahead) == (("Europe/Berlin", "Africa/Lagos"), 3_600)
 
 
 def test_a_change_of_clocks_in_between_tells_zones_apart() -> None:

@@ -16,6 +16,7 @@ from store.model import Ns, Schedule
 SLOW = regular(300, 10, 5)
 TAILED = regular(60, 7, 1, late=0.02, by=40)
 NIGHTLY = Schedule(grace=1_800, cron="0 2 * * *")
+TWICE = Schedule(grace=1_800, cron="0 2 * * *; 0 14 * * *")
 OFFICE = within(regular(300, 25), range(8, 18), "UTC", WORKDAYS)
 BERLIN: dict[str, Any] = {"timezone": "Europe/Berlin"}
 
@@ -40,6 +41,7 @@ KINDS: list[tuple[Schedule, list[Ns], list[Any]]] = [
     (NIGHTLY, daily(["02:03"], 28), [("good", "fits", None)]),
     (NIGHTLY, daily(["02:03"], 28, jitter=3_000), [("warning", "grace_too_small", {"gracePeriod": 7_200})]),
     (NIGHTLY, daily(["02:00"], 28, "Europe/Berlin"), [("warning", "wrong_time_zone", BERLIN)]),
+    (TWICE, daily(["01:00", "13:00"], 20), [("warning", "wrong_time_zone", BERLIN)]),
     (
         Schedule(grace=7_200, cron="0 2 * * *", timezone="Europe/Berlin"),
         daily(["02:00"], 28),

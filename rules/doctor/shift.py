@@ -31,7 +31,10 @@ class Offset(NamedTuple):
 
 
 class Shift(msgspec.Struct, frozen=True):
-    """`count` of `pings` come `least` to `most` seconds `before` a slot, or after it; by the clocks of `zones` they keep to the slots."""
+    """`count` of `pings` come `least` to `most` seconds `before` a slot, or after it; by the clocks of `zones` they keep to the slots.
+
+    Those clocks were `ahead` of UTC by so many seconds at the last ping.
+    """
 
     count: int
     pings: int
@@ -39,6 +42,7 @@ class Shift(msgspec.Struct, frozen=True):
     most: float
     before: bool
     zones: tuple[str, ...]
+    ahead: int
 
     @property
     def may_be_runs(self) -> bool:
@@ -70,7 +74,7 @@ def shift(found: Sequence[Offset], schedule: Schedule, turn: Ns) -> Shift | None
     usual = sorted(abs(seconds) for seconds in ordered if (seconds < 0) == before)
     least, most = quantile(usual, 0.05) // 60 * 60, -(-quantile(usual, 0.95) // 60) * 60
     count = sum(1 for seconds in usual if least <= seconds <= most)
-    return Shift(count, len(found), least, most, before, zones)
+    return Shift(count, len(found), least, most, before, zones, clocks.ahead(zones[0], found[-1].at))
 
 
 def _nearest(slots: Sequence[Ns], at: Ns) -> Ns:
@@ -79,7 +83,10 @@ def _nearest(slots: Sequence[Ns], at: Ns) -> Ns:
 
 
 def _zones(found: Sequence[Offset], timezone: str, longest_run: int, turn: float) -> tuple[str, ...]:
-    """The zones by whose clocks most pings come at a slot or shortly after; the likeliest first, and none that are likelier than others."""
+    """The zones by whose clocks most pings come at a slot or shortly after: the likeliest, with those as likely whose clocks show the same.
+
+    Others are left out: where slots are half a day apart, one that is half a day further off does as well, and would have to be explained.
+    """
     fitting = []
     for name in clocks.zones():
         by_its_clock = (offset.seconds + clocks.ahead(name, offset.at) - clocks.ahead(timezone, offset.at) for offset in found)
@@ -88,5 +95,6 @@ def _zones(found: Sequence[Offset], timezone: str, longest_run: int, turn: float
         if near >= _MOST * len(moved):
             fitting.append((-near, round(abs(quantile(moved, 0.5))), name))
     fitting.sort(key=lambda one: one[:2])
-    best = takewhile(lambda one: one[:2] == fitting[0][:2], fitting)
-    return tuple(name for *_, name in best)[:_NAMED]
+    best = [name for *_, name in takewhile(lambda one: one[:2] == fitting[0][:2], fitting)]
+    last = found[-1].at
+    return tuple(name for name in best if clocks.ahead(name, last) == clocks.ahead(best[0], last))[:_NAMED]

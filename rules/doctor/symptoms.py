@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal, get_args
 
 import msgspec
@@ -70,11 +70,20 @@ class View(msgspec.Struct, frozen=True):
 
 def findings(view: View) -> list[Finding]:
     """All that is to be said, the most pressing first; something always is."""
-    causes = list(filter(None, (look(view) for look in _CAUSES)))
+    causes = _each_change_once(filter(None, (look(view) for look in _CAUSES)))
     # A grace that is wrong since something else is wrong is not a second thing to be told.
     graces = [] if any(one.change for one in causes) else list(filter(None, (look(view) for look in _GRACES)))
     found = causes + graces or [_fits(view)]
     return sorted([*found, *filter(None, [_drift(view)])], key=lambda one: _PRESSING.index(one.level))
+
+
+def _each_change_once(causes: Iterable[Finding]) -> list[Finding]:
+    """The first cause explains a change best: what the others say of the same one, with the same numbers, is nothing new."""
+    found: list[Finding] = []
+    for cause in causes:
+        if cause.change is None or all(cause.change != other.change for other in found):
+            found.append(cause)
+    return found
 
 
 def too_few(pings: int, period: Ns, present: Trial) -> Finding:
@@ -97,7 +106,7 @@ def _wrong_time_zone(view: View) -> Finding | None:
         return None
     away = f"{span(shift.least)} to {span(shift.most)}" if shift.least < shift.most else span(shift.least)
     way = "before" if shift.before else "after"
-    offset = f" ({clocks.offset_name(clocks.ahead(shift.zones[0], view.past.now))})" if "UTC" not in shift.zones else ""
+    offset = f" ({clocks.offset_name(shift.ahead)})" if "UTC" not in shift.zones else ""
     asked = ", or do its runs take that long?" if shift.may_be_runs else "?"
     moves = _moved(view, shift.zones[0])
     since = f" The difference changed with clocks, on {iso(moves)[:10]}." if moves is not None else ""
