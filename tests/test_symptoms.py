@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from histories import AFTER_THE_CHANGE, NOON, WORKDAYS, daily, random_pings, regular, within
+from histories import AFTER_THE_CHANGE, DAY, NOON, WORKDAYS, daily, random_pings, regular, within
 
 from rules.doctor import diagnose
 from rules.doctor.symptoms import Code, Finding
-from store.model import Ns, Schedule
+from store.model import SECOND, Ns, Schedule
 
 SLOW = regular(300, 10, 5)
 TAILED = regular(60, 7, 1, late=0.02, by=40)
@@ -106,6 +106,10 @@ SENTENCES = {
     "two": "Only 2 pings in 1 d 9 h: from 10 on there is something to say. So far, an interval of 1 min and a grace of 30 s would have "
     "alarmed twice.",
     "one": "A single ping so far: from 10 on there is something to say.",
+    "brief": "All 12 pings came within 440 ms: from 3 min on there is something to say.",
+    "tried out": "All 12 pings came within 55 min: from 1 d on there is something to say. So far, “0 2 * * *” in UTC and a grace of 30 min "
+    "would have alarmed once.",
+    "dense": "Most pings come less than a second after one another: from a second on there is something to say.",
     "none": "No ping in the last 30 d: from 10 on there is something to say.",
     "unusable": "Nothing can be expected: a cron expression has five fields, minute (0-59), hour (0-23), day of month (1-31), "
     "month (1-12 or JAN-DEC) and day of week (0-7 or SUN-SAT); '0 2 * *' has 4.",
@@ -122,6 +126,9 @@ SENTENCES = {
         (Schedule(60, 30), daily(["02:03"], 2), "two"),
         (Schedule(60, 30), [NOON - 10**9], "one"),
         (Schedule(60, 30), [], "none"),
+        (Schedule(60, 30), [NOON - number * 40_000_000 for number in range(11, -1, -1)], "brief"),
+        (NIGHTLY, [NOON - 2 * DAY + number * 300 * SECOND for number in range(12)], "tried out"),
+        (Schedule(60, 30), regular(0.5, 0.01), "dense"),
         (Schedule(cron="0 2 * *"), SLOW, "unusable"),
     ],
 )

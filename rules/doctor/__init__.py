@@ -79,9 +79,10 @@ def diagnose(schedule: Schedule, arrivals: Sequence[Ns], absences: Sequence[Abse
         offsets=[],
     )
     try:
-        if len(seen) < symptoms.FEW or not lengths:
-            present = remedy.tried(bare, schedule)
-            return replace(found, present=present, findings=[symptoms.too_few(len(seen), now - found.start, present)])
+        present = remedy.tried(bare, schedule)
+        little = symptoms.too_little(bare, present)
+        if little is not None:
+            return replace(found, present=present, findings=[little])
         return _judged(found, rhythm(seen, lengths, schedule.timezone), bare, schedule)
     except ValueError as error:
         return replace(found, findings=[symptoms.unusable(str(error))])

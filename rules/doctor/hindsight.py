@@ -109,6 +109,12 @@ class Hindsight:
             return schedule.interval * SECOND
         return self.slots(schedule).usual
 
+    def longest_turn_of(self, schedule: Schedule) -> Ns:
+        """How long it may be until the next ping is expected: at the slots of cron, the longest time between two."""
+        if schedule.cron is None:
+            return schedule.interval * SECOND
+        return self.slots(schedule).longest
+
     def _key(self, schedule: Schedule) -> tuple[object, ...]:
         """What the latenesses depend on. How early a ping may come grows with the grace, up to a limit."""
         if schedule.cron is None:

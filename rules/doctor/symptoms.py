@@ -11,13 +11,14 @@ from msgspec.structs import replace
 from rules.doctor import clocks, remedy
 from rules.doctor.hindsight import Hindsight
 from rules.doctor.remedy import Trial
-from rules.doctor.rhythm import Rhythm, clock, days_in_words, listed, quantile
+from rules.doctor.rhythm import DAY, Rhythm, clock, days_in_words, listed, quantile
 from rules.doctor.shift import Offset, Shift
 from rules.schedule import same_rhythm
 from store.instant import iso, span
 from store.model import SECOND, Ns, Schedule
 
 FEW: Final = 10  # pings
+_TURNS: Final = 3  # that pings must have gone on for
 
 Level = Literal["warning", "hint", "good"]
 Code = Literal[
@@ -86,11 +87,38 @@ def _each_change_once(causes: Iterable[Finding]) -> list[Finding]:
     return found
 
 
-def too_few(pings: int, period: Ns, present: Trial) -> Finding:
-    seen = "No ping" if pings == 0 else "A single ping" if pings == 1 else f"Only {pings} pings"
-    lately = "in the last 30 d" if pings == 0 else "so far" if pings == 1 else f"in {span(period / SECOND)}"
+def too_little(past: Hindsight, present: Trial) -> Finding | None:
+    """What is said where that is all that can be: pings are few, came within a short time, or faster than anybody waits for the next."""
+    sentence = _few(past) or _brief(past, present.schedule) or _dense(past)
+    if sentence is None:
+        return None
     so_far = f" So far, {_would(settings(present.schedule), present)}." if present.alarms else ""
-    return Finding("hint", "too_few", f"{seen} {lately}: from {FEW} on there is something to say.{so_far}")
+    return Finding("hint", "too_few", f"{sentence}{so_far}")
+
+
+def _few(past: Hindsight) -> str | None:
+    pings = len(past.arrivals)
+    if pings >= FEW and past.lengths():
+        return None
+    seen = "No ping" if pings == 0 else "A single ping" if pings == 1 else f"Only {pings} pings"
+    lately = "in the last 30 d" if pings == 0 else "so far" if pings == 1 else f"in {span((past.now - past.arrivals[0]) / SECOND)}"
+    return f"{seen} {lately}: from {FEW} on there is something to say."
+
+
+def _brief(past: Hindsight, schedule: Schedule) -> str | None:
+    """Within a turn no schedule alarms, and so none of them fits; a day shows enough of those whose turns take longer."""
+    lasted = (past.arrivals[-1] - past.arrivals[0]) / SECOND
+    enough = min(_TURNS * past.longest_turn_of(schedule) / SECOND, DAY)
+    if lasted >= enough:
+        return None
+    return f"All {len(past.arrivals):,} pings came within {span(lasted)}: from {span(enough)} on there is something to say."
+
+
+def _dense(past: Hindsight) -> str | None:
+    lengths = sorted(past.lengths())
+    if lengths[len(lengths) // 2] >= SECOND:
+        return None
+    return "Most pings come less than a second after one another: from a second on there is something to say."
 
 
 def unusable(sentence: str) -> Finding:
