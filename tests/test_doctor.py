@@ -30,7 +30,7 @@ def test_a_diagnosis_says_what_it_looked_at() -> None:
     found = diagnose(Schedule(60, 30), regular(60, 2), [], NOON)
     assert (found.start, found.end, found.pings, found.bounded) == (NOON - 2 * DAY, NOON, 2_881, False)
     assert found.lengths == Lengths(2_880, 0, 60, 60, 60, 60)
-    assert found.present == Trial(Schedule(60, 30), 0, 0, 90)
+    assert found.present == Trial(Schedule(60, 30), 0, 0, 90, 90)
     assert found.rhythm is not None and found.rhythm.sentence == "every 1 min"
     assert (found.suggestion, found.change, found.offsets) == (None, None, [])
     assert found.seconds == [60] * 2_880

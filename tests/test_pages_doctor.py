@@ -50,6 +50,14 @@ def test_the_page_tells_the_findings_with_a_picture_and_the_settings_that_were_t
     assert "an interval of 1 min and a grace of 1 min suggested 0 0 1 min + 1 min" in told
 
 
+def test_where_slots_are_not_equally_far_apart_the_longest_silence_is_told(house: House) -> None:
+    schedule = "; ".join(f"{minute} 2 * * *" for minute in range(10))
+    page = report(house, pinged(house, daily(["02:00"], 20), schedule=schedule, gracePeriod=1_800))
+    assert '<td data-label="Told after">up to 23 h 51 min + 30 min</td>' in page
+    assert '<td data-label="Told after">1 d + 30 min</td>' in page  # what is suggested
+    assert schedule not in page
+
+
 def test_a_suggestion_is_filled_into_the_form_and_counts_once_it_is_saved(house: House) -> None:
     monitor = pinged(house, regular(300, 7), name="backup", interval=60, gracePeriod=30, tags=["prod"])
     (link,) = re.findall(r'<a class="button small" href="([^"]+)" aria-label="Use this… Pings come every 5 min', report(house, monitor))

@@ -3,7 +3,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from histories import DAY, NOON, daily, random_pings, regular
+from histories import AFTER_THE_CHANGE, DAY, NOON, daily, random_pings, regular
 from msgspec.structs import replace
 
 from rules.doctor import remedy
@@ -53,6 +53,19 @@ def without(arrivals: list[Ns], *outages: tuple[float, float]) -> list[Ns]:
 )
 def test_the_grace_that_fits_covers_what_is_usual(schedule: Schedule, arrivals: list[Ns], grace: int) -> None:
     assert abs(remedy.fitted(looked_back(arrivals), schedule).grace - grace) <= grace / 3
+
+
+def test_how_long_silence_lasts_is_known_as_a_rule_and_at_its_longest() -> None:
+    def f(schedule: Schedule, arrivals: list[Ns]) -> tuple[float, float, bool]:
+        trial = remedy.tried(looked_back(arrivals), schedule)
+        return trial.turn, trial.longest_turn, trial.uneven
+
+    assert f(Schedule(60, 30), regular(60, 7)) == (60, 60, False)
+    assert f(Schedule(grace=30, cron="0 2 * * *"), daily(["02:00"], 10)) == (86_400, 86_400, False)
+    assert f(Schedule(grace=30, cron="0 2 * * *; 1 2 * * *; 2 2 * * *"), daily(["02:00"], 10)) == (60, 86_280, True)
+    assert f(Schedule(grace=30, cron="0 2 * * 1-5"), daily(["02:00"], 10)) == (86_400, 3 * 86_400, True)
+    changed = daily(["02:00"], 30, "Europe/Berlin", until=AFTER_THE_CHANGE)  # one day had 25 hours
+    assert not remedy.tried(looked_back(changed, AFTER_THE_CHANGE), Schedule(cron="0 2 * * *", timezone="Europe/Berlin")).uneven
 
 
 def test_with_the_grace_that_fits_only_outages_alarm() -> None:

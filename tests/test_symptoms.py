@@ -17,6 +17,7 @@ SLOW = regular(300, 10, 5)
 TAILED = regular(60, 7, 1, late=0.02, by=40)
 NIGHTLY = Schedule(grace=1_800, cron="0 2 * * *")
 TWICE = Schedule(grace=1_800, cron="0 2 * * *; 0 14 * * *")
+BUNCHED = Schedule(grace=1_800, cron="; ".join(f"{minute} 2 * * *" for minute in range(10)))
 OFFICE = within(regular(300, 25), range(8, 18), "UTC", WORKDAYS)
 BERLIN: dict[str, Any] = {"timezone": "Europe/Berlin"}
 
@@ -134,6 +135,16 @@ SENTENCES = {
 )
 def test_sentences_are_exact(schedule: Schedule, arrivals: list[Ns], sentence: str) -> None:
     assert said(schedule, arrivals)[0].sentence == SENTENCES[sentence]
+
+
+def test_of_slots_that_lie_close_together_at_night_the_longest_distance_is_said() -> None:
+    (found,) = said(BUNCHED, daily(["02:03"], 20))
+    assert found.sentence.startswith(
+        "Pings come every day about 02:04 (UTC), but one is expected at “0 2 * * *” and 9 more, 23 h 51 min apart at the longest: "
+        "“0 2 * * *” and 9 more in UTC and a grace of 30 min would have alarmed 20 times"
+    )
+    (found,) = said(BUNCHED, regular(10, 5))
+    assert "an outage would be told up to 1 d later than with an interval of 10 s and a grace of 10 s" in found.sentence
 
 
 def test_a_change_of_clocks_is_named_where_it_explains_two_differences() -> None:

@@ -23,28 +23,45 @@ _GRACES: Final = (
 _MANY: Final = 100  # pings: with fewer, later ones may well be further off than any so far
 _CHEAP: Final = 600  # seconds: to be told so much later costs little
 _AMPLE: Final = 1_800  # seconds: no job needs more that was never late
+_UNEVEN: Final = 1.5  # times as long as usual: more than a change of clocks makes of a day
 _A_TURN: Final = 0.9  # of a turn late: the ping of that turn did not come
 
 
 class Trial(msgspec.Struct, frozen=True):
-    """A schedule; how often it would have alarmed, how often of those since a ping was missing altogether; and the longest silence, in
-    seconds, before it alarms."""
+    """A schedule; how often it would have alarmed, how often of those since a ping was missing altogether; and the silence, in seconds,
+    before it alarms: as a rule, and at its `longest`."""
 
     schedule: Schedule
     alarms: int
     missing: int
     silence: float
+    longest: float
 
     @property
     def late(self) -> int:
         """How many of the alarms were about pings that came late, and came."""
         return self.alarms - self.missing
 
+    @property
+    def turn(self) -> float:
+        """How long after one ping the next is expected, as a rule."""
+        return self.silence - self.schedule.grace
+
+    @property
+    def longest_turn(self) -> float:
+        return self.longest - self.schedule.grace
+
+    @property
+    def uneven(self) -> bool:
+        """Whether its slots lie close together at times, and far apart at others: then nothing holds as a rule."""
+        return self.longest_turn > _UNEVEN * self.turn
+
 
 def tried(past: Hindsight, schedule: Schedule) -> Trial:
     """What the schedule would have made of the past. Raises ValueError where it cannot be computed."""
     outcome = past.outcome(schedule)
-    return Trial(schedule, outcome.alarms, outcome.missing, past.turn_of(schedule) / SECOND + schedule.grace)
+    turn, longest = past.turn_of(schedule) / SECOND, past.longest_turn_of(schedule) / SECOND
+    return Trial(schedule, outcome.alarms, outcome.missing, turn + schedule.grace, longest + schedule.grace)
 
 
 def changes(schedule: Schedule, other: Schedule) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, get_args
 import msgspec
 from msgspec.structs import replace
 
+from rules.cron import expressions
 from rules.doctor import clocks, remedy
 from rules.doctor.hindsight import Hindsight
 from rules.doctor.remedy import Trial
@@ -18,6 +19,7 @@ from store.instant import iso, span
 from store.model import SECOND, Ns, Schedule
 
 FEW: Final = 10  # pings
+_SHOWN: Final = 3  # cron expressions
 _TURNS: Final = 3  # that pings must have gone on for
 
 Level = Literal["warning", "hint", "good"]
@@ -172,10 +174,9 @@ def _clock_change(view: View) -> Finding | None:
 
 def _expects_too_often(view: View) -> Finding | None:
     rhythm, schedule = view.rhythm, view.schedule
-    turn = view.past.turn_of(schedule) / SECOND
-    if rhythm is None or rhythm.every < 1.2 * turn or rhythm.bound:
+    if rhythm is None or rhythm.every < 1.2 * view.present.turn or rhythm.bound:
         return None
-    sentence = f"Pings come {rhythm.sentence}, but one is expected {_every(schedule, turn)}"
+    sentence = f"Pings come {rhythm.sentence}, but one is expected {_every(view.present)}"
     if view.present.alarms:
         return _with_better(view, "expects_too_often", sentence)
     return Finding(
@@ -185,14 +186,14 @@ def _expects_too_often(view: View) -> Finding | None:
 
 def _expects_too_rarely(view: View) -> Finding | None:
     rhythm, better = view.rhythm, view.better
-    turn = view.past.turn_of(view.schedule) / SECOND
-    if rhythm is None or better is None or rhythm.every > turn / 2 or rhythm.bound:
+    if rhythm is None or better is None or rhythm.every > view.present.turn / 2 or rhythm.bound:
         return None
     later = view.present.silence - better.silence
     if later <= rhythm.every:
         return None
+    by = f"up to {span(view.present.longest - better.longest)}" if view.present.uneven else span(later)
     sentence = (
-        f"Pings come {rhythm.sentence}, but one is expected {_every(view.schedule, turn)}: an outage would be told {span(later)} "
+        f"Pings come {rhythm.sentence}, but one is expected {_every(view.present)}: an outage would be told {by} "
         f"later than with {settings(better.schedule)}, which {_did(better)} {view.ago}{_why(better)}."
     )
     return Finding("warning" if later > max(3_600, 10 * rhythm.every) else "hint", "expects_too_rarely", sentence, _change(view, better))
@@ -216,7 +217,7 @@ def _not_at_its_slots(view: View) -> Finding | None:
     rhythm, better = view.rhythm, view.better
     if rhythm is None or better is None or view.schedule.cron is None or better.schedule.cron is not None:
         return None
-    turn = view.past.turn_of(view.schedule) / SECOND
+    turn = view.present.turn
     if not turn / 2 < rhythm.every < 1.2 * turn:
         return None
     return _with_better(view, "not_at_its_slots", f"Pings come {rhythm.sentence}, counted from one another and not by the schedule's times")
@@ -287,16 +288,30 @@ _GRACES: Final[tuple[Callable[[View], Finding | None], ...]] = (_grace_too_small
 
 def settings(schedule: Schedule) -> str:
     """`an interval of 5 min and a grace of 30 s`."""
-    when = f"an interval of {span(schedule.interval)}" if schedule.cron is None else f"“{schedule.cron}” in {schedule.timezone}"
+    when = f"an interval of {span(schedule.interval)}" if schedule.cron is None else f"{_quoted(schedule.cron)} in {schedule.timezone}"
     return f"{when} and a grace of {span(schedule.grace)}"
+
+
+def crons(cron: str) -> tuple[str, int]:
+    """What is to be shown of a cron schedule where there is no room for ten expressions, and how many more it has."""
+    found = expressions(cron)
+    return (cron, 0) if len(found) <= _SHOWN else (found[0], len(found) - 1)
+
+
+def _quoted(cron: str) -> str:
+    shown, more = crons(cron)
+    return f"“{shown}”{f' and {more} more' if more else ''}"
 
 
 def times(count: int) -> str:
     return {1: "once", 2: "twice"}.get(count, f"{count:,} times")
 
 
-def _every(schedule: Schedule, turn: float) -> str:
-    return f"every {span(turn)}" if schedule.cron is None else f"at “{schedule.cron}”, as a rule every {span(turn)}"
+def _every(trial: Trial) -> str:
+    if trial.schedule.cron is None:
+        return f"every {span(trial.turn)}"
+    apart = f"{span(trial.longest_turn)} apart at the longest" if trial.uneven else f"as a rule every {span(trial.turn)}"
+    return f"at {_quoted(trial.schedule.cron)}, {apart}"
 
 
 def _change(view: View, trial: Trial | None) -> dict[str, Any] | None:
