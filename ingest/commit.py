@@ -123,8 +123,6 @@ class Committer:
         now, heard = self._stamps.now(), self._heard
         step = self._stepped() - self._stepped_before
         self._heard, self._stepped_before = now, self._stepped_before + step
-        if step < _SUSPEND:  # deadlines bear it, as they bear a stall
-            step = 0
         breaks: list[tuple[Ns, Ns, GapReason]] = []
         if now - step - heard > _STALL:
             breaks.append((heard, now - step, "stall" if now - step - heard <= _SUSPEND else "suspend"))

@@ -74,9 +74,17 @@ def early(schedule: Schedule, expected: Ns) -> Ns:
 
     Raises ValueError with a sentence where the schedule does not pass `check`.
     """
+    return _early(schedule, distance(schedule, expected))
+
+
+def distance(schedule: Schedule, expected: Ns) -> Ns:
+    """How long before `expected` the one before it was.
+
+    Raises ValueError with a sentence where the schedule does not pass `check`.
+    """
     if schedule.cron is None:
-        return _early(schedule, schedule.interval * SECOND)
-    return _early(schedule, slot_after(schedule.cron, schedule.timezone, expected - 1).distance)
+        return schedule.interval * SECOND
+    return slot_after(schedule.cron, schedule.timezone, expected - 1).distance
 
 
 def may_come_from(schedule: Schedule, expected: Ns, last_ping_at: Ns | None) -> Ns:
@@ -130,8 +138,7 @@ def outlasts(schedule: Schedule, expected: Ns) -> bool:
     """
     if schedule.cron is None:
         return True
-    distance = slot_after(schedule.cron, schedule.timezone, expected - 1).distance
-    return distance + tolerance(schedule) * SECOND < schedule.grace * SECOND
+    return distance(schedule, expected) + tolerance(schedule) * SECOND < schedule.grace * SECOND
 
 
 def _early(schedule: Schedule, distance: Ns) -> Ns:

@@ -32,7 +32,10 @@ from rules import runs
 from rules import schedule as schedules
 from store.model import SECOND, Beat, Gap, Ns, Schedule, ShownStatus
 
-REARMS: Final = 3  # gaps in a row that put off what is expected, whatever they left of its window
+# Gaps of ours put off what is expected until we have listened for it for three turns, and half of one more.
+_PATIENCE: Final = 7
+_TURNS: Final = 2
+_BRIEF: Final[Ns] = 10 * SECOND  # a clock that is put forward by less: signals wait for so long, as in a stall
 
 
 def succeeded(beat: Beat, schedule: Schedule, at: Ns, rid: str | None = None) -> Beat:
@@ -49,7 +52,7 @@ def succeeded(beat: Beat, schedule: Schedule, at: Ns, rid: str | None = None) ->
         return replace(beat, last_ping_at=at, runs=going_on)
     if too_short:
         return _fallen(beat, schedule, at, going_on)
-    up = replace(beat, status="up", last_ping_at=at, down_since=None, rearms=0, runs=going_on, run_due=_run_due(going_on, at))
+    up = replace(beat, status="up", last_ping_at=at, down_since=None, listened=0, runs=going_on, run_due=_run_due(going_on, at))
     return _expecting(up, schedule, at)
 
 
@@ -122,6 +125,8 @@ def after_gap(beat: Beat, schedule: Schedule, gap: Gap) -> Beat:
         return replace(beat, deadline=held) if gap.start <= beat.deadline < held else beat
     if beat.health is not None:
         return beat
+    if is_brief_step(gap):
+        return _set_forward(beat, schedule, gap, beat.expected_at, beat.deadline)
     try:
         return _after_absence(beat, schedule, gap, beat.expected_at, beat.deadline)
     except ValueError as error:
@@ -132,8 +137,8 @@ def _after_absence(beat: Beat, schedule: Schedule, gap: Gap, expected: Ns, due: 
     """What is expected after a gap in which nothing could be received.
 
     Where we are restarted again and again, more often than a monitor's window comes, each gap would put its deadline off, and a dead job
-    would never be told of. So a few gaps in a row that no ping came between put it off whatever they met of the window; after that only
-    a gap that covers all of it does, since through any other the job had its chance each time.
+    would never be told of. So it counts for how long we listened meanwhile: after some turns only a gap that covers all of the window puts
+    it off, since through any other the job had its chance each time. While we hardly listen nobody had one, however many gaps there are.
     """
     again = schedules.rearmed(schedule, expected, gap.start, gap.end, due=due, last_ping_at=beat.last_ping_at)
     if again is None and gap.reason == "clock" and schedule.cron is None and gap.end <= due:
@@ -143,15 +148,30 @@ def _after_absence(beat: Beat, schedule: Schedule, gap: Gap, expected: Ns, due: 
         missed_its_start = waits_for_start(beat, schedule) and schedules.starts_from(schedule, expected) <= gap.end and gap.start <= due
         return _begun(beat, schedule) if missed_its_start else beat
     covered = gap.start <= schedules.may_come_from(schedule, expected, beat.last_ping_at) and due <= gap.end
-    if beat.rearms >= REARMS and not covered:
+    turn = schedules.distance(schedule, expected)
+    listened = beat.listened + min(max(0, gap.start - (expected - turn)), turn)
+    if not covered and listened * _TURNS >= turn * _PATIENCE:
         return beat
-    beat = replace(beat, status="unverified" if again.unverified else beat.status, rearms=beat.rearms + 1)
+    beat = replace(beat, status="unverified" if again.unverified else beat.status, listened=listened)
     # A run may be going on whose start or end we did not hear. While it may take its time, no other has to begin.
     return _waiting(beat, schedule, again.expected_at, begun=schedules.outlasts(schedule, again.expected_at))
 
 
+def is_brief_step(gap: Gap) -> bool:
+    """Whether the clock was put forward by so little that no signal was lost, even if it was this machine that stood still."""
+    return gap.reason == "clock" and gap.end - gap.start < _BRIEF
+
+
+def _set_forward(beat: Beat, schedule: Schedule, gap: Gap, expected: Ns, due: Ns) -> Beat:
+    """An interval is as long as it was. A slot of cron is where it is, but what is waited for since then may come as much later."""
+    step = gap.end - gap.start
+    if due < gap.start or (schedule.cron is not None and expected > gap.end):
+        return beat
+    return replace(beat, expected_at=expected + step if schedule.cron is None else expected, deadline=due + step)
+
+
 def paused(beat: Beat) -> Beat:
-    return replace(beat, status="paused", deadline=None, down_since=None, run_due=None, rearms=0, health=None, runs=())
+    return replace(beat, status="paused", deadline=None, down_since=None, run_due=None, listened=0, health=None, runs=())
 
 
 def resumed(beat: Beat, schedule: Schedule, now: Ns) -> Beat:
@@ -249,7 +269,7 @@ def _timed(beat: Beat) -> Beat:
 def _fallen(beat: Beat, schedule: Schedule, at: Ns, going_on: runs.Runs) -> Beat:
     """The job itself told at `at` that something is wrong."""
     since = beat.down_since if beat.status == "down" else at
-    down = replace(beat, status="down", last_ping_at=at, down_since=since, rearms=0, runs=going_on, run_due=None)
+    down = replace(beat, status="down", last_ping_at=at, down_since=since, listened=0, runs=going_on, run_due=None)
     return replace(_expecting(down, schedule, at), deadline=None)
 
 

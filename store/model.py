@@ -169,7 +169,8 @@ class Beat(msgspec.Struct, frozen=True):
 
     `expected_at`: when the next ping should come. `deadline`: when it is declared down; None while nothing is waited for.
     `run_due`: when it is declared down because a run takes too long. `incident_id`: the open outage. `runs`: in the order of their start.
-    `rearms`: how often in a row a gap of ours put off what is expected. `health`: why its schedule cannot be computed, as a sentence.
+    `listened`: for how long we listened for what is expected, over all the gaps of ours that put it off.
+    `health`: why its schedule cannot be computed, as a sentence.
     """
 
     status: Status = "new"
@@ -179,7 +180,7 @@ class Beat(msgspec.Struct, frozen=True):
     down_since: Ns | None = None
     incident_id: str | None = None
     run_due: Ns | None = None
-    rearms: int = 0
+    listened: Ns = 0
     health: str | None = None
     runs: tuple[Run, ...] = ()
 

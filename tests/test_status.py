@@ -180,7 +180,7 @@ def test_a_gap_at_any_time_since_the_last_ping_may_have_swallowed_the_start_of_a
     hourly = Schedule(interval=3_600, grace=1_800, start_by=60)
     beat = _pinged(hourly)
     after = status.after_gap(beat, hourly, Gap(_at(30), _at(20), _at(30), "restart"))
-    assert (after.expected_at, after.deadline, after.rearms) == (_at(3_600), _at(5_400), 0)
+    assert (after.expected_at, after.deadline, after.listened) == (_at(3_600), _at(5_400), 0)
     assert status.after_gap(beat, hourly, Gap(_at(3_900), _at(3_700), _at(3_900), "restart")) == beat, "it was missed before"
 
 
@@ -391,7 +391,7 @@ def _restarted(beat: Beat, schedule: Schedule, times: int) -> Beat:
 @pytest.mark.parametrize("schedule", [Schedule(interval=60, grace=30), NIGHTLY, Schedule(interval=86_400, grace=600)])
 def test_restarts_again_and_again_put_a_deadline_off_three_times(schedule: Schedule) -> None:
     thrice = _restarted(_pinged(schedule), schedule, 3)
-    assert thrice.rearms == 3
+    assert thrice.expected_at != _restarted(_pinged(schedule), schedule, 2).expected_at
     assert _restarted(thrice, schedule, 2) == thrice
     assert status.missed(thrice, schedule).status == "down"
 
@@ -402,9 +402,54 @@ def test_a_gap_that_covers_the_window_always_puts_it_off() -> None:
     assert thrice.expected_at is not None and thrice.deadline is not None
     first, last = thrice.expected_at - 60 * SECOND, thrice.deadline  # after a gap nobody knows when within its interval it pings
     again = status.after_gap(thrice, schedule, Gap(last, first, last, "restart"))
-    assert (again.rearms, again.expected_at) == (4, last + 60 * SECOND)
-    for start, end in ((first + 1, last), (first, last - 1)):
-        assert status.after_gap(thrice, schedule, Gap(end, start, end, "restart")) == thrice
+    assert (again.listened, again.expected_at) == (thrice.listened, last + 60 * SECOND)
+    chance = Gap(last, first + 40 * SECOND, last, "restart")
+    assert status.after_gap(thrice, schedule, chance) == thrice
+
+
+def test_however_many_gaps_there_are_they_put_off_what_we_hardly_listened_for() -> None:
+    schedule = Schedule(interval=20, grace=3)
+    beat = _pinged(schedule)
+    now = PING + 1_234 * SECOND // 1_000
+    for _ in range(50):  # a fifth of the time, and 64 seconds in all
+        beat = status.after_gap(beat, schedule, Gap(now + 4 * SECOND, now, now + 4 * SECOND, "not_stored"))
+        now += 5 * SECOND
+    assert beat.deadline is not None
+    assert beat.deadline > now
+    for _ in range(20):
+        beat = status.after_gap(beat, schedule, Gap(now + 4 * SECOND, now, now + 4 * SECOND, "not_stored"))
+        now += 5 * SECOND
+    assert beat.deadline is not None
+    assert beat.deadline < now, "by now a job that lives would have been heard"
+
+
+def test_what_each_worker_says_of_one_gap_counts_once() -> None:
+    schedule = Schedule(interval=60, grace=5)
+    once = status.after_gap(_pinged(schedule), schedule, Gap(_seconds(64), _seconds(50), _seconds(64), "suspend"))
+    beat = once
+    for late in (0.05, 0.1, 0.15):
+        beat = status.after_gap(beat, schedule, Gap(_seconds(64 + late), _seconds(50 + late), _seconds(64 + late), "suspend"))
+    assert beat.listened == once.listened == 50 * SECOND
+
+
+def test_a_clock_that_is_put_forward_a_little_takes_no_time_from_anybody() -> None:
+    interval = Schedule(interval=20, grace=5)
+    for start in (5, 19, 24):
+        beat = status.after_gap(_pinged(interval), interval, Gap(_seconds(start + 8), _seconds(start), _seconds(start + 8), "clock"))
+        assert (beat.expected_at, beat.deadline, beat.status) == (_seconds(28), _seconds(33), "up")
+    late = _pinged(interval)
+    assert status.after_gap(late, interval, Gap(_seconds(34), _seconds(26), _seconds(34), "clock")) == late, "it was missed before"
+    nightly = _pinged(NIGHTLY)
+    assert nightly.expected_at is not None and nightly.deadline is not None
+    before = Gap(nightly.expected_at - 10 * SECOND, nightly.expected_at - 18 * SECOND, nightly.expected_at - 10 * SECOND, "clock")
+    assert status.after_gap(nightly, NIGHTLY, before) == nightly, "its slot is where it was"
+    within = Gap(nightly.expected_at + 9 * SECOND, nightly.expected_at + SECOND, nightly.expected_at + 9 * SECOND, "clock")
+    after = status.after_gap(nightly, NIGHTLY, within)
+    assert (after.expected_at, after.deadline, after.status) == (nightly.expected_at, nightly.deadline + 8 * SECOND, "up")
+
+
+def _seconds(after: float) -> Ns:
+    return PING + round(after * SECOND)
 
 
 @pytest.mark.parametrize("ping", [status.succeeded, status.failed])
@@ -412,9 +457,9 @@ def test_a_ping_lets_gaps_count_from_zero(ping: Any) -> None:
     schedule = Schedule(interval=60, grace=30)
     thrice = _restarted(_pinged(schedule), schedule, 3)
     assert thrice.last_ping_at is not None
-    assert ping(thrice, schedule, thrice.deadline).rearms == 0
-    assert status.started(thrice, schedule, thrice.deadline or 0).rearms == 3, "a job that only begins has not been heard of"
-    assert status.paused(thrice).rearms == 0
+    assert ping(thrice, schedule, thrice.deadline).listened == 0
+    assert status.started(thrice, schedule, thrice.deadline or 0).listened == thrice.listened, "a job that only begins is not heard of"
+    assert status.paused(thrice).listened == 0
 
 
 # Whatever we do, a job that keeps to its schedule is never down.
@@ -466,7 +511,7 @@ def test_no_gap_of_ours_makes_a_job_down_that_keeps_to_its_schedule(
         start = now + pause * SECOND
         now = start + length * SECOND
         gaps.append(Gap(now, start, now, "restart"))
-    beat = _pinged(schedule)
+    beat, put_off = _pinged(schedule), False
     received = [signal for signal in signals if not any(gap.start <= signal[0] <= gap.end for gap in gaps)]
     noticed = [(gap.end, gap) for gap in gaps if gap.start < signals[-1][0]]
     for at, event in sorted([*received, *noticed], key=lambda event: event[0]):
@@ -474,7 +519,9 @@ def test_no_gap_of_ours_makes_a_job_down_that_keeps_to_its_schedule(
         assert due is None or (event.start if isinstance(event, Gap) else at) <= due, "down"
         if not isinstance(event, Gap):
             beat = (status.started if event == "start" else status.succeeded)(beat, schedule, at)
-        elif beat.rearms:
+            put_off = put_off and event == "start"
+        elif put_off:
             return  # of what two gaps in a row may have swallowed too much is unknown
         else:
-            beat = status.after_gap(beat, schedule, event)
+            before, beat = beat.expected_at, status.after_gap(beat, schedule, event)
+            put_off = beat.expected_at != before

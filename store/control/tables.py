@@ -92,7 +92,7 @@ beats = Table(
     Column("down_since", BigInteger),
     Column("incident_id", String),
     Column("run_due", BigInteger),
-    Column("rearms", Integer, nullable=False, server_default="0"),
+    Column("listened", BigInteger, nullable=False, server_default="0"),
     Column("health", Text),
     # A few runs of this monitor alone, read and written with it: a table of their own would cost settle a query for every batch.
     Column("runs", JSON(none_as_null=True)),

@@ -19,7 +19,8 @@ _RUN_SECONDS: Final = "duration_s"
 _HOUR: Final = 3_600 * SECOND
 _REMEMBERED: Final = 120 * SECOND  # a run that has ended
 _BEHIND_ITS_END: Final = 10 * SECOND  # a start that comes late
-_PATIENCE: Final = 3  # gaps in a row that put off what is expected, whatever they left of its window
+_PATIENCE: Final = 3.5  # turns for which we listened in all; then gaps put nothing off any more, but those that leave nothing of its window
+_BRIEF: Final = 10 * SECOND  # a step of the clock that loses no signal
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Life:
     deadline: Ns | None = None
     down_since: Ns | None = None
     run_due: Ns | None = None
-    put_offs: int = 0
+    listened: Ns = 0
     runs: list[Run] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
     outages: list[Outage] = field(default_factory=list)
@@ -136,6 +137,11 @@ class Life:
             if gap.start <= self.deadline < gap.end + HELD_AFTER_A_STALL:
                 self.deadline = gap.end + HELD_AFTER_A_STALL
             return
+        if gap.reason == "clock" and gap.end - gap.start < _BRIEF:
+            if gap.start <= self.deadline and (self.schedule.cron is None or self.expected <= gap.end):
+                self.deadline += gap.end - gap.start
+                self.expected += 0 if self.schedule.cron is not None else gap.end - gap.start
+            return
         first, last = opens(self.schedule, self.expected, self.last, self.span), self.deadline
         if gap.end < first or gap.start > last:
             if gap.reason == "clock" and self.schedule.cron is None and gap.end <= self.deadline:
@@ -145,10 +151,12 @@ class Life:
             elif self._waits_for_start() and self._starts_count_from(self.expected) <= gap.end and gap.start <= last:
                 self._wait_for(self.expected, begun=True)
             return
-        if self.put_offs >= _PATIENCE and not (gap.start <= first and last <= gap.end):
+        turn = distance(self.schedule, self.expected, self.span)
+        listened = self.listened + min(max(0, gap.start - self.expected + turn), turn)
+        if listened >= _PATIENCE * turn and not (gap.start <= first and last <= gap.end):
             self.impatient = True
             return
-        self.put_offs += 1
+        self.listened = listened
         soon, again = put_off(self.schedule, self.expected, gap, self.span)
         self._wait_for(again, begun=self._outlasts(again))
         if not soon:
@@ -159,7 +167,7 @@ class Life:
     def pause(self, now: Ns) -> None:
         self.deadline = self.run_due = None
         self.runs = []
-        self.put_offs = 0
+        self.listened = 0
         self._turn("paused", now, "paused")
         for ruling in self.rulings.values():
             ruling.dismiss(now, "paused")
@@ -321,7 +329,7 @@ class Life:
         if too_short:
             self._fall(ping.at, "underran")
             return
-        self.put_offs = 0
+        self.listened = 0
         self._turn("up", ping.at, "ping")
         self._wait_for(self._expected_after(ping.at))
         self._time_runs()
@@ -337,7 +345,7 @@ class Life:
             self._fall(ping.at, "failed")
 
     def _fall(self, at: Ns, why: str) -> None:
-        self.put_offs = 0
+        self.listened = 0
         self.expected = self._expected_after(at)
         self.deadline = self.run_due = None
         self._turn("down", at, why)

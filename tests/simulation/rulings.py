@@ -111,6 +111,11 @@ class Ruling:
                 self.due = gap.end + HELD_AFTER_A_STALL
             return
         schedule = self._schedule(life)
+        if gap.reason == "clock" and gap.end - gap.start < 10 * SECOND:
+            if gap.start <= self.due and (schedule.cron is None or self.expected <= gap.end):
+                self.due += gap.end - gap.start
+                self.expected += 0 if schedule.cron is not None else gap.end - gap.start
+            return
         closes = self.expected + schedule.grace * SECOND
         if opens(schedule, self.expected, life.last, self._span) <= gap.end and gap.start <= closes:
             self._wait_for(life, put_off(schedule, self.expected, gap, self._span)[1])

@@ -58,7 +58,7 @@ def upgrade() -> None:
     op.drop_index("ix_beats_expected_at", "beats")
     op.add_column("monitors", sa.Column("min_run", sa.Integer(), nullable=True))
     op.add_column("monitors", sa.Column("start_by", sa.Integer(), nullable=True))
-    op.add_column("beats", sa.Column("rearms", sa.Integer(), server_default="0", nullable=False))
+    op.add_column("beats", sa.Column("listened", sa.BigInteger(), server_default="0", nullable=False))
     op.add_column("beats", sa.Column("health", sa.Text(), nullable=True))
     op.add_column("outbox", sa.Column("carried_by", sa.String(), nullable=True))
     # What an alert watches for stays where it is; how it stands moves to where all rules stand.
