@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import datetime, tzinfo
 
+from rules.doctor.symptoms import crons as crons
 from store.instant import span as span
 from store.model import SECOND, Ns
 from store.rule import Rule

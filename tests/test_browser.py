@@ -202,6 +202,19 @@ def test_every_page_is_accessible_and_fits_a_phone(
             assert found.violations_count == 0, found.generate_report()
 
 
+@pytest.mark.parametrize("width", [400, 1280])
+def test_a_long_word_does_not_push_the_list_off_the_page(page: Page, server: Server, width: int) -> None:
+    crons = "; ".join(f"{minute} 2 * * *" for minute in range(10))
+    made = server.monitor(name=f"ten crons {'x' * 80}", schedule=crons, tags=["y" * 80])
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{server.base}/")
+    card, table = (page.locator(one).last.bounding_box() for one in (".card", ".card table"))
+    assert card and table and table["x"] + table["width"] < card["x"] + card["width"] <= width
+    row = page.get_by_role("row").filter(has=page.locator(f"a[href$='{made['id']}']")).bounding_box()
+    assert row and row["height"] < 240
+    server.api("DELETE", f"/api/monitors/{made['id']}")
+
+
 def test_a_finger_drags_the_reading_along_the_chart(browser: Browser, server: Server, job: dict[str, Any]) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
     page = context.new_page()

@@ -71,6 +71,15 @@ def test_a_tag_filters(house: House) -> None:
     assert "/?tag=%3Ci%3E" in house.get("/").text
 
 
+def test_of_many_cron_expressions_the_list_shows_the_first(house: House) -> None:
+    ten = "; ".join(f"{minute} 2 * * *" for minute in range(10))
+    house.monitor("ten", schedule=ten)
+    house.monitor("two", schedule="0 2 * * 1-5; 0 8 * * 6,0")
+    page = house.get("/").text
+    assert f'<span title="{ten}"><code>0 2 * * *</code> and 9 more</span>' in page
+    assert "<span><code>0 2 * * 1-5; 0 8 * * 6,0</code></span>" in page
+
+
 def test_a_long_list_has_pages_in_the_same_order(house: House) -> None:
     for i in range(53):
         house.monitor(f"job {i:02}")
