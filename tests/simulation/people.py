@@ -86,9 +86,17 @@ class People:
 
     def _try(self, edit: Any, life: Life) -> None:
         scene = self._scene
+        if not self.can_edit or life.gone:
+            return
+        self._hear()
         # Else the engine is in the midst of declaring, and nobody can tell which was first.
-        if self.can_edit and not life.gone and not life.is_due(scene.looked, scene.looking):
+        if not life.is_due(scene.looked, scene.looking):
             edit(life)
+
+    def _hear(self) -> None:
+        """The model hears what is settled by now: only then it knows what is due."""
+        with self._scene.api.begin() as connection:
+            self._witness.hear_settled(connection)
 
     def _now(self) -> Ns:
         return next(iter(self._scene.workers.values())).clock()
@@ -196,7 +204,10 @@ class People:
     def change_rules(self) -> None:
         """The rule files are others."""
         scene, ground = self._scene, self._scene.ground
-        if scene.engine is None or scene.is_held or any(life.is_due(scene.looked, scene.looking) for life in scene.lives.values()):
+        if scene.engine is None or scene.is_held:
+            return
+        self._hear()
+        if any(life.is_due(scene.looked, scene.looking) for life in scene.lives.values()):
             return
         spared = ground.dies_in, ground.control_fails_in
         ground.dies_in = ground.control_fails_in = None
