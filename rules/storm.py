@@ -7,7 +7,6 @@ meanwhile was never told of; what stays silent is told in one message for each c
 from __future__ import annotations
 
 import logging
-import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -21,7 +20,7 @@ from rules import ledger
 from rules.case import Case, Word
 from store.control import Control, outbox, settings, verdicts
 from store.instant import iso
-from store.model import SECOND, Ns, Schedule
+from store.model import SECOND, Ns
 
 log = logging.getLogger(__name__)
 _active = Gauge(
@@ -32,6 +31,8 @@ _storms = Counter("lastbeat_storms", "Times that most jobs fell silent at once."
 WINDOW: Final[Ns] = 60 * SECOND
 LEAST: Final = 5  # monitors: fewer may well have one cause of their own
 SHARE: Final = 5  # one in so many
+_HARDLY: Final = 10  # one in so many of the pings that are usual
+_TELLING: Final = 20  # pings: where fewer are usual, that none comes tells nothing
 _LISTED: Final = 100
 _STORM: Final = "storm"
 
@@ -45,32 +46,56 @@ class Storm(msgspec.Struct, frozen=True):
 
 
 class Recent:
-    """How much there was of something in the last minute, by the second. Bounded, whatever comes."""
+    """How many pings came in the last two minutes, by the second. Bounded, whatever comes."""
 
     def __init__(self) -> None:
-        self._seconds: deque[tuple[Ns, float]] = deque()
+        self._seconds: deque[tuple[int, int]] = deque()
 
-    def add(self, at: Ns, amount: float) -> None:
+    def add(self, at: Ns, number: int) -> None:
         second = at // SECOND
         if self._seconds and self._seconds[-1][0] >= second:
             last, before = self._seconds.pop()
-            self._seconds.append((last, before + amount))
+            self._seconds.append((last, before + number))
         else:
-            self._seconds.append((second, amount))
-        while self._seconds[0][0] <= self._seconds[-1][0] - WINDOW // SECOND:
+            self._seconds.append((second, number))
+        while self._seconds[0][0] < self._seconds[-1][0] - 2 * WINDOW // SECOND:
             self._seconds.popleft()
 
-    def within(self, now: Ns) -> float:
-        return sum(amount for second, amount in self._seconds if second > (now - WINDOW) // SECOND)
+    def between(self, start: Ns, end: Ns) -> int:
+        return sum(number for second, number in self._seconds if start // SECOND <= second <= end // SECOND)
 
 
-def suspect(silent: float, waiting: float, owed: float, heard: float) -> bool:
-    """Whether so many monitors rather were not heard than did not ping.
+class Fallen(msgspec.Struct, frozen=True):
+    """Monitors that fell silent at `at`: `number` of them, that should have sent `rate` pings a second, the first of them at `expected`."""
 
-    `silent`: monitors that missed their deadline within a minute, of `waiting`. `owed`: pings that they did not send in that minute.
-    `heard`: pings that arrived in it.
+    at: Ns
+    number: int
+    rate: float
+    expected: Ns
+
+
+class View(msgspec.Struct, frozen=True):
+    """What is known when monitors fall silent: `silent` of them within a minute, and how many are `waiting` in all, those among them.
+
+    `owed`: pings that the silent ones did not send since the first of them was expected. `heard`: pings that came since then, and
+    `usual`: those that came in the same part of the minute before.
     """
-    return silent >= LEAST and silent * SHARE >= waiting and heard < owed
+
+    silent: int
+    waiting: int
+    owed: float
+    heard: int
+    usual: int
+
+
+def suspect(view: View) -> bool:
+    """Whether so many monitors rather were not heard than did not ping: they are many, or hardly anybody else is heard any more."""
+    many = view.silent * SHARE >= view.waiting and view.heard < view.owed
+    return view.silent >= LEAST and (many or has_collapsed(view))
+
+
+def has_collapsed(view: View) -> bool:
+    return view.usual >= _TELLING and view.heard * _HARDLY < view.usual
 
 
 class Guard:
@@ -84,16 +109,18 @@ class Guard:
         self._heard = heard
         self._hold = hold
         self._base_url = base_url
-        self._silent, self._owed = Recent(), Recent()
+        self._fallen: deque[Fallen] = deque()
 
     def holds(self, connection: Connection, cases: Iterable[Case], watermark: Ns, now: Ns) -> bool:
         """Whether the alarms of these cases, whose deadlines have just passed, are to be held; a storm may begin with them."""
-        silent = [case.monitor.schedule for case in cases if any(is_silence(word) for word in case.words)]
-        storm = _current(connection) if self._hold and silent else None
-        holds = now < storm.until if storm is not None else bool(self._hold and silent) and self._begins(connection, silent, watermark, now)
-        self._silent.add(watermark, len(silent))
-        self._owed.add(watermark, sum(_owed(schedule) for schedule in silent))
-        return holds
+        silent = [case for case in cases if any(is_silence(word) for word in case.words)]
+        if not silent or not self._hold:
+            return False
+        while self._fallen and self._fallen[0].at <= watermark - WINDOW:
+            self._fallen.popleft()
+        self._fallen.append(_fallen(silent, watermark))
+        storm = _current(connection)
+        return now < storm.until if storm is not None else self._begins(connection, watermark, now)
 
     def step(self, now: Ns) -> bool:
         """Say once that alarms are held; when they were for long enough, let them out."""
@@ -110,15 +137,18 @@ class Guard:
                 settings.drop(connection, _STORM)
         return False
 
-    def _begins(self, connection: Connection, fresh: Sequence[Schedule], watermark: Ns, now: Ns) -> bool:
-        due = verdicts.count_overdue(connection, watermark)  # these among them: of a great many, they are but the first
-        before = self._silent.within(watermark)
-        owed = self._owed.within(watermark) + sum(_owed(schedule) for schedule in fresh) + due - len(fresh)
-        silent, heard = before + due, self._heard.within(watermark)
-        if silent < LEAST or heard >= owed:
+    def _begins(self, connection: Connection, watermark: Ns, now: Ns) -> bool:
+        due = verdicts.count_overdue(connection, watermark)  # the newest among them: of a great many, they are but the first
+        before = sum(one.number for one in list(self._fallen)[:-1])
+        start = max(min(one.expected for one in self._fallen), watermark - WINDOW)
+        silent = before + max(due, self._fallen[-1].number)
+        owed = max(float(silent), sum(one.rate for one in self._fallen) * (watermark - start) / SECOND)
+        heard, usual = self._heard.between(start, watermark), self._heard.between(start - WINDOW, watermark - WINDOW)
+        view = View(silent, silent * SHARE, owed, heard, usual)
+        if not suspect(view):  # even if those who are waiting were no more
             return False
-        enough = math.ceil(silent * SHARE)  # of more of them, those who are silent are too few
-        if not suspect(silent, before + verdicts.count_waiting(connection, enough + 1), owed, heard):
+        waiting = before + verdicts.count_waiting(connection, silent * SHARE + 1)
+        if not suspect(replace(view, waiting=waiting)):
             return False
         log.warning("%d monitors fell silent within a minute, while hardly a ping arrives: their alarms are held", silent)
         _storms.inc()
@@ -148,14 +178,14 @@ class Guard:
             outbox.let_out(connection, channel_id, now, carrier.id)
         about = {}
         for project, (number, still) in verdicts.silent_by_project(connection, storm.since - WINDOW).items():
-            text = f"Of {number} monitors that fell silent at once, {number - still} were heard again and {still} were not."
+            text = f"Of {number} monitors that fell silent at once, {still} are silent still."
             about[project] = {"since": iso(storm.since), "count": number, "silent": still, "text": text}
         ledger.tell_projects(connection, "ingest_judged", about, now, self._base_url, now)
 
 
-def _owed(schedule: Schedule) -> float:
-    """How many pings a monitor that was silent for a minute did not send in it, at least."""
-    return max(1.0, WINDOW / SECOND / schedule.interval) if schedule.cron is None else 1.0
+def _fallen(silent: Sequence[Case], at: Ns) -> Fallen:
+    rate = sum(1 / case.monitor.schedule.interval for case in silent if case.monitor.schedule.cron is None)
+    return Fallen(at, len(silent), rate, min(at if case.beat.expected_at is None else case.beat.expected_at for case in silent))
 
 
 def is_silence(word: Word) -> bool:
