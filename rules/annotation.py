@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -22,7 +22,7 @@ from jinja2.sandbox import SandboxedEnvironment
 LENGTH_LIMIT: Final = 2_000
 DEPTH_LIMIT: Final = 30  # Jinja takes minutes to compile a chain of some hundred filters
 # What every alert has; a rule's own labels come beside these.
-GIVEN: Final = ("alertname", "monitor", "monitor_id", "type", "metric", "last_ping")
+GIVEN: Final = ("alertname", "monitor", "monitor_id", "type", "metric", "last_ping", "reason")
 
 _NAMES: Final = ("labels", "value")
 # What lies around expressions stays as it is, and so do strings within them: there a `$` is a letter like others.
@@ -147,6 +147,11 @@ def _near(name: str, known: Iterable[str]) -> str:
     return f", did you mean `{close[0]}`?" if close else f"; there are {', '.join(sorted(name for name in known if name.isalpha()))}"
 
 
+def _where_there_is_one(shown: Callable[[Any], str]) -> Callable[[Any], str]:
+    """Nothing where there is no value: the alert of a monitor without data has none."""
+    return lambda value: "" if value is None else shown(value)
+
+
 def _humanize(value: Any) -> str:
     """Four significant digits and a metric prefix: `1.235M`, `12.5m`."""
     number = float(value)
@@ -202,8 +207,8 @@ def _four(number: float) -> str:
     return "NaN" if math.isnan(number) else f"{number:.4g}"
 
 
-def _round(value: Any, digits: int = 0) -> float:
-    return round(float(value), max(-300, min(digits, 300)))
+def _round(value: Any, digits: int = 0) -> float | None:
+    return None if value is None else round(float(value), max(-300, min(digits, 300)))
 
 
 def _replace(value: Any, old: Any, new: Any) -> str:
@@ -237,9 +242,9 @@ def _made() -> _Environment:
     made = _Environment(finalize=_shown, keep_trailing_newline=True)
     made.globals.clear()
     made.filters = {name: made.filters[name] for name in _HARMLESS} | {
-        "humanize": _humanize,
-        "humanizeDuration": _humanize_duration,
-        "humanizeTimestamp": _humanize_timestamp,
+        "humanize": _where_there_is_one(_humanize),
+        "humanizeDuration": _where_there_is_one(_humanize_duration),
+        "humanizeTimestamp": _where_there_is_one(_humanize_timestamp),
         "replace": _replace,
         "round": _round,
     }

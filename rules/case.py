@@ -306,7 +306,7 @@ class Case:
             return
         if after.state == "firing" and before.incident_id is None:
             after = replace(after, incident_id=new_id("inc"))
-            self._fire(rule, after, at, value)
+            self._fire(rule, after, at, reason, value)
         elif before.incident_id is not None and after.state == "ok":
             after = replace(after, incident_id=None)
             self._resolve(rule, before, at, reason, value)
@@ -314,16 +314,19 @@ class Case:
             self.turns.append(Turn(at, rule, before.state, after.state, value))
         self.standings[rule.uid] = self.moved[rule.uid] = after
 
-    def _fire(self, rule: Rule, standing: Standing, at: Ns, value: float | str | None) -> None:
+    def _fire(self, rule: Rule, standing: Standing, at: Ns, reason: str, value: float | str | None) -> None:
         assert standing.incident_id is not None
         cause, event = _FIRES[rule.type]
         self.opened.append(Incident(standing.incident_id, self.monitor.project_id, self.monitor.id, rule.uid, cause, at))
         details = self._details(rule, standing, value, at) | {"consecutive": rule.consecutive}
+        if rule.window is not None and value is None:
+            details["reason"] = reason
         self.words.append(Word(event, standing.incident_id, True, at, details, rule, value))
 
     def _resolve(self, rule: Rule, standing: Standing, at: Ns, reason: str, value: float | str | None) -> None:
         assert standing.incident_id is not None
         self.closed.append(Closure(standing.incident_id, at, reason))
+        value = standing.value if value is None else value  # nobody sent one: what fires is dismissed, or time alone ended it
         details = self._details(rule, standing, value, at) | {"reason": reason}
         self.words.append(Word(_ENDS[rule.type], standing.incident_id, False, at, details, rule, value))
 

@@ -78,11 +78,17 @@ def say_unverified(connection: Connection, gap: Gap, base_url: str, now: Ns) -> 
             "to": iso(gap.end),
             "reason": gap.reason,
             "count": len(names),
+            "text": _unverified(len(names), gap),
             "monitors": [{"id": monitor_id, "name": name} for name, monitor_id in names[:_LISTED]],
         }
         for project_id, names in left.items()
     }
     tell_projects(connection, "monitors_unverified", about, gap.end, base_url, now)
+
+
+def _unverified(number: int, gap: Gap) -> str:
+    who = "A monitor" if number == 1 else f"{number:,} monitors"
+    return f"{who} could not be verified: Lastbeat was not listening from {iso(gap.start)} to {iso(gap.end)}."
 
 
 def _without_ignored(
@@ -100,9 +106,9 @@ def _without_ignored(
 
 
 def tell_projects(connection: Connection, event: str, about: Mapping[str, dict[str, Any]], at: Ns, base_url: str, now: Ns) -> None:
-    """Say something that is about no single monitor, once, through the default channels of each project. `about`: details, by project."""
+    """Say something that is about no single monitor, once, in each project. `about`: details, by project."""
     notices = []
-    for project_id, channel_ids in channels.default_ids(connection, list(about)).items():
+    for project_id, channel_ids in channels.spokesmen(connection, list(about)).items():
         body = message(event, None, about[project_id], at, base_url)
         notices += [_notice(event, None, 0, channel_id, body, now) for channel_id in channel_ids]
     outbox.add(connection, notices)
@@ -141,7 +147,8 @@ def annotated(word: Word, monitor: Monitor) -> dict[str, Any]:
     rule = word.rule
     if rule is None or not rule.name:
         return {}
-    given = (rule.name, monitor.name, monitor.id, rule.type, rule.metric or "", word.details.get("lastPingAt") or "never")
+    known = word.details
+    given = (rule.name, monitor.name, monitor.id, rule.type, rule.metric or "", known.get("lastPingAt") or "never", known.get("reason", ""))
     labels = dict(zip(annotation.GIVEN, given, strict=True)) | rule.labels
     return {"alert": rule.name, "labels": rule.labels, "annotations": annotation.render(rule.annotations, labels, word.value)}
 

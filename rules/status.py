@@ -24,6 +24,7 @@ judged all the same.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final, Literal
 
 from msgspec.structs import replace
@@ -190,10 +191,15 @@ def rescheduled(beat: Beat, old: Schedule, new: Schedule, now: Ns) -> Beat:
     """
     if old.max_run != new.max_run:
         beat = _timed(replace(beat, runs=runs.limited(beat.runs, new.max_run, now)))
-    if beat.deadline is None or beat.expected_at is None or beat.last_ping_at is None:
+    expected, pinged = beat.expected_at, beat.last_ping_at
+    if expected is None or pinged is None:
         return replace(beat, health=None)
+    if beat.deadline is None:  # nothing is waited for, but of one that is down people see when a ping should have come
+        with suppress(ValueError):
+            expected = schedules.expected_after(new, pinged)
+        return replace(beat, health=None, expected_at=expected)
     try:
-        return _counted_anew(beat, old, new, now, beat.expected_at, beat.last_ping_at)
+        return _counted_anew(beat, old, new, now, expected, pinged)
     except ValueError:  # one of them cannot be computed, so what was waited for until now cannot be told
         return _expecting(beat, new, now)
 

@@ -51,6 +51,11 @@ def test_an_alert_without_a_value_shows_none() -> None:
     assert expanded("at {{ $value }}!", "complete") == "at complete!"
 
 
+@pytest.mark.parametrize("shown", ["humanize", "humanizeDuration", "humanizeTimestamp", "round(1)"])
+def test_where_there_is_no_value_nothing_is_shown(shown: str) -> None:
+    assert render({"a": "[{{ $value | " + shown + " }}]"}, {}, None) == {"a": "[]"}
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [

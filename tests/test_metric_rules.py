@@ -179,7 +179,8 @@ def test_a_removed_rule_resolves_its_incident_with_that_reason(world: World) -> 
     world.follow(deep())
     sent(world, job, 0, queue=150.0)
     world.follow(at=10)
-    assert world.said()[1][1]["reason"] == "rule_removed"
+    resolved = world.said()[1][1]
+    assert (resolved["reason"], resolved["value"]) == ("rule_removed", 150.0)
     with world.control.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM standings").scalar() == 0
 

@@ -226,6 +226,7 @@ def test_all_whom_we_cannot_vouch_for_are_named_in_one_message(world: World) -> 
         "to": "2023-11-15T23:13:20.000Z",
         "reason": "restart",
         "count": 3,
+        "text": "3 monitors could not be verified: Lastbeat was not listening from 2023-11-14T22:13:50.000Z to 2023-11-15T23:13:20.000Z.",
         "monitors": [{"id": job.id, "name": job.name} for job in jobs],
     }
 
@@ -266,6 +267,21 @@ def test_a_gap_that_concerns_many_is_settled_in_pieces_and_goes_on_after_a_crash
     found = {(world.beat(job).status, world.beat(job).expected_at, world.beat(job).listened) for job in jobs}
     assert found == {("unverified", world.at(3 * 86_400), world.at(86_300) - world.at(0))}, "each was judged once"
     assert [(event, details["count"]) for event, details in world.said()] == [("monitors_unverified", 10)]
+    assert world.said()[0][1]["text"].startswith("10 monitors could not be verified: Lastbeat was not listening from 2023-11-15T")
+
+
+def test_where_no_channel_is_for_everybody_all_are_told_of_an_outage_of_ours(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    one, other = world.channel(is_default=False), world.channel(is_default=False)
+    job = world.monitor(interval=86_400, grace=3_600)
+    world.ping(job, 0)
+    world.run(1)
+    world.gap(86_300, 100_000)
+    world.run(100_001)
+    with world.control.read() as connection:
+        told = connection.execute(select(outbox.c.event, outbox.c.channel_id)).all()
+    assert sorted(map(tuple, told)) == sorted(("monitors_unverified", channel.id) for channel in (one, other))
+    world.close()
 
 
 def test_pings_on_both_sides_of_a_gap_keep_their_order(world: World) -> None:

@@ -50,7 +50,8 @@ def test_what_a_gap_granted_is_not_taken_back_by_an_edit() -> None:
 
 @pytest.mark.parametrize("beat", [Beat(), status.paused(_pinged(TEN)), status.missed(_pinged(TEN), TEN)])
 def test_who_is_not_waited_for_is_not_moved_by_an_edit(beat: Beat) -> None:
-    assert status.rescheduled(beat, TEN, Schedule(interval=99), _at(6)) == beat
+    edited = status.rescheduled(beat, TEN, Schedule(interval=99), _at(6))
+    assert replace(edited, expected_at=beat.expected_at) == beat
 
 
 _schedules = st.builds(Schedule, interval=st.integers(1, 100), grace=st.integers(0, 100), cron=st.sampled_from([None, "* * * * *"]))
@@ -374,6 +375,14 @@ def test_a_pause_forgets_that_a_schedule_cannot_be_computed_and_resuming_finds_i
     assert resumed.health is not None
     down = replace(status.failed(Beat(), GONE, PING), incident_id="inc_1")
     assert status.rescheduled(down, GONE, NIGHTLY, _at(60)).health is None
+
+
+def test_of_a_monitor_that_is_down_people_see_when_a_ping_should_come_by_its_new_schedule() -> None:
+    hourly = Schedule(interval=3_600, grace=60)
+    down = replace(status.failed(_pinged(hourly), hourly, _seconds(10)), incident_id="inc_1")
+    edited = status.rescheduled(down, hourly, Schedule(interval=60, grace=60), _seconds(500))
+    assert (edited.expected_at, edited.deadline, edited.status) == (_seconds(70), None, "down")
+    assert status.rescheduled(down, hourly, GONE, _seconds(500)) == down
 
 
 # Gaps again and again.

@@ -172,6 +172,8 @@ def test_silence_may_fire(scene: Scene) -> None:
     scene.passes(400)
     assert scene.stands(slow(), job).state == "firing"
     assert scene.stands(slow(), other).state == "ok"
+    ((_, details),) = scene.said()
+    assert (details["reason"], details["value"]) == ("no_data", None)
 
 
 def test_a_paused_monitor_is_not_judged(scene: Scene) -> None:

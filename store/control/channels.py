@@ -81,6 +81,16 @@ def default_ids(connection: Connection, project_ids: Sequence[str]) -> dict[str,
     return found
 
 
+def spokesmen(connection: Connection, project_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Whom of each project to tell what is about no single monitor: its default channels; where it has none, all it has."""
+    found = default_ids(connection, project_ids)
+    without = [project_id for project_id in project_ids if project_id not in found]
+    query = select(channels.c.project_id, channels.c.id).where(channels.c.project_id.in_(without))
+    for row in connection.execute(query.order_by(channels.c.id)) if without else ():
+        found.setdefault(row.project_id, []).append(row.id)
+    return found
+
+
 def named(connection: Connection, project_ids: Sequence[str]) -> dict[str, dict[str, str]]:
     """The ids of the projects' channels, by project and by what they may be called: their name, or their id."""
     found: dict[str, dict[str, str]] = {}
