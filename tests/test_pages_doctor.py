@@ -50,6 +50,13 @@ def test_the_page_tells_the_findings_with_a_picture_and_the_settings_that_were_t
     assert "an interval of 1 min and a grace of 1 min suggested 0 0 1 min + 1 min" in told
 
 
+def test_the_names_of_lines_have_a_ground_that_other_lines_do_not_cross(house: House) -> None:
+    page = report(house, pinged(house, regular(60, 7, 1, late=0.02, by=40), interval=60, gracePeriod=30))
+    names = re.findall(r'<text class="mark-label [^>]*>', page)
+    assert len(names) == 3 and all('filter="url(#doctor-ground)"' in name for name in names)
+    assert page.index('<path class="mark ') < page.index('<filter id="doctor-ground"') < page.index(names[0])
+
+
 def test_where_slots_are_not_equally_far_apart_the_longest_silence_is_told(house: House) -> None:
     schedule = "; ".join(f"{minute} 2 * * *" for minute in range(10))
     page = report(house, pinged(house, daily(["02:00"], 20), schedule=schedule, gracePeriod=1_800))
