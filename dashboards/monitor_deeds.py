@@ -103,6 +103,8 @@ def _confirmed(blueprint: Blueprint, site: Site) -> None:
 
 def _alert(connection: Connection, monitor: Monitor) -> dict[str, Any]:
     form = request.form
+    if not form.get("threshold", "").strip():
+        raise ValidationError({"threshold": ["Threshold is needed"]})
     key = form.get("metricKey", "")
     known = {found.key: found.value for found in metric_keys.find(connection, monitor.id)[0]}
     return {

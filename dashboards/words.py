@@ -6,6 +6,7 @@ import math
 from datetime import datetime, tzinfo
 
 from rules.doctor.symptoms import crons as crons
+from rules.doctor.symptoms import times as times
 from store.instant import span as span
 from store.model import SECOND, Ns
 from store.rule import Rule

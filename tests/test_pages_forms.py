@@ -39,6 +39,11 @@ def known_channels(house: House) -> list[Channel]:
         return channels.find(connection, house.project.id)[0]
 
 
+def test_a_new_monitor_begins_at_its_name_and_an_old_one_does_not(house: House) -> None:
+    assert 'autofocus=""' in house.get("/new").text
+    assert "autofocus" not in house.get(f"/m/{house.monitor().id}/edit").text
+
+
 def test_a_new_monitor_is_made_and_shown(house: House) -> None:
     channel = house.channel()
     form = {"name": " Backup ", "interval": "3600", "gracePeriod": "120", "tags": "db, prod,,", "channelIds": channel.id}

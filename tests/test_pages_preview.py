@@ -48,12 +48,21 @@ def shown(reply: TestResponse) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", found[0].partition(">")[2])).split())
 
 
+@pytest.mark.parametrize("deed", ["alerts", "alerts/preview"])
+def test_without_a_threshold_it_says_that_one_is_needed(house: House, deed: str) -> None:
+    monitor = fed(house, 1)
+    said = {"metricKey": "queue", "operator": ">", "threshold": " ", "consecutiveTriggers": "1", "channelId": ""}
+    reply = house.post(f"/m/{monitor.id}/{deed}", page=f"/m/{monitor.id}", **said)
+    assert reply.status_code == 422
+    assert '<p class="error" id="threshold-error">Threshold is needed</p>' in reply.text
+
+
 def test_it_says_how_often_it_would_have_fired_and_when_and_makes_nothing(house: House) -> None:
     monitor = fed(house, 1, 150, 150, 2, 170)
     reply = preview(house, monitor)
     assert reply.status_code == 200
     assert shown(reply) == (
-        "queue > 100 would have fired 2 times in the last 7 days, and would be firing now. "
+        "queue > 100 would have fired twice in the last 7 days, and would be firing now. "
         "All 5 pings since 11 Nov 2026, 12:05:00 UTC were looked at. "
         "From For Value 18 Nov 2026, 12:04:00 UTC 1 min until now 170 18 Nov 2026, 12:01:00 UTC 2 min 150"
     )
@@ -67,8 +76,8 @@ def test_it_says_how_often_it_would_have_fired_and_when_and_makes_nothing(house:
     ("form", "said"),
     [
         ({"threshold": "500"}, "queue > 500 would not have fired in the last 7 days. All 5 pings"),
-        ({"consecutiveTriggers": "2"}, "queue > 100 , 2 times in a row, would have fired 1 time in the last 7 days. All 5 pings"),
-        ({"metricKey": "phase", "operator": "=", "threshold": "busy"}, 'phase = "busy" would have fired 2 times in the last 7 days, and'),
+        ({"consecutiveTriggers": "2"}, "queue > 100 , 2 times in a row, would have fired once in the last 7 days. All 5 pings"),
+        ({"metricKey": "phase", "operator": "=", "threshold": "busy"}, 'phase = "busy" would have fired twice in the last 7 days, and'),
     ],
 )
 def test_it_is_about_what_the_form_says(house: House, form: dict[str, str], said: str) -> None:
@@ -79,7 +88,7 @@ def test_a_script_gets_the_form_alone(house: House) -> None:
     monitor = fed(house, 150)
     reply = preview(house, monitor, alone="")
     assert "<html" not in reply.text and "Metric charts" not in reply.text
-    assert shown(reply).startswith("queue > 100 would have fired 1 time")
+    assert shown(reply).startswith("queue > 100 would have fired once")
     assert 'name="threshold" value="100"' in reply.text and "data-preview" in reply.text
 
 

@@ -5,11 +5,15 @@ const zone = document.documentElement.dataset.zone;
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone });
 const digits = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 5 });
 
+const suffixes = [[1e12, "T"], [1e9, "G"], [1e6, "M"]];
+
 // Long numbers get the suffix that the axis has, with more digits.
 function number(value) {
-  const size = Math.abs(value);
-  if (size >= 1e9) return `${digits.format(value / 1e9)}G`;
-  return size >= 1e6 ? `${digits.format(value / 1e6)}M` : digits.format(value);
+  const rounded = Number(value.toPrecision(5));
+  const size = Math.abs(rounded);
+  if (size >= 1e15) return rounded.toExponential();
+  const [unit, suffix] = suffixes.find(([least]) => size >= least) ?? [1, ""];
+  return `${digits.format(rounded / unit)}${suffix}`;
 }
 
 function words(data, i) {
