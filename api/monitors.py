@@ -148,7 +148,7 @@ def edit(changes: dict[str, Any], monitor_id: str) -> Seen:
     with parts().control.begin() as connection:
         monitor = of_project(connection, monitor_id).monitor
         chosen = channels.chosen(connection, [monitor.id]).get(monitor.id, [])
-        definition = MonitorDefinition().load({**defined_monitor(monitor, chosen), **changes})
+        definition = MonitorDefinition(sent=changes).load({**defined_monitor(monitor, chosen), **changes})
         actions.edit_monitor(connection, monitor, plan(), definition, parts().base_url, parts().clock())
         return _seen_one(connection, monitor_id)
 

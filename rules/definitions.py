@@ -7,7 +7,7 @@ look at several fields need all of them, so a change is loaded as the whole defi
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, get_args
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
@@ -52,7 +52,11 @@ class Threshold(fields.Field[float | str]):
 
 
 class MonitorDefinition(Schema):
-    """A monitor as its owner writes it."""
+    """A monitor as its owner writes it. `sent`: of a change, the names it holds; a time zone that it does not hold may be gone by now."""
+
+    def __init__(self, *, sent: Collection[str] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._sent = sent
 
     name = fields.String(required=True, validate=_NAME, metadata={"description": "Display name."})
     type = fields.String(load_default="heartbeat", validate=validate.OneOf(["heartbeat"]))
@@ -119,7 +123,8 @@ class MonitorDefinition(Schema):
 
     @validates_schema(skip_on_field_errors=True)
     def _computable(self, data: dict[str, Any], **_: Any) -> None:
-        sentence = schedule.check(data["cron"], data["timezone"])
+        slots_are_new = self._sent is None or "timezone" in self._sent or ("schedule" in self._sent and data["cron"] is not None)
+        sentence = schedule.check(data["cron"], data["timezone"]) if slots_are_new else None
         if sentence:
             raise ValidationError(sentence, "timezone" if schedule.check(None, data["timezone"]) else "schedule")
 

@@ -177,6 +177,32 @@ def test_a_schedule_that_cannot_be_computed_says_so_and_is_expected_at_no_time(a
     assert (mended["health"], mended["nextExpectedAt"]) == (None, "2023-11-15T02:00:00.000Z")
 
 
+@pytest.mark.parametrize("pinged", [False, True])
+@pytest.mark.parametrize(
+    "change", [{"name": "other"}, {"tags": ["db"]}, {"gracePeriod": 60}, {"interval": 120}, {"maxRunTime": 60}, {"schedule": None}]
+)
+def test_a_time_zone_that_is_gone_hinders_no_change_of_something_else(api: Api, change: dict[str, Any], pinged: bool) -> None:
+    monitor = api.me.monitor(schedule="0 2 * * *")
+    path = f"/api/monitors/{monitor['id']}"
+    with api.control.begin() as connection:
+        connection.exec_driver_sql("UPDATE monitors SET timezone = 'Mars/Olympus' WHERE id = ?", (monitor["id"],))
+    if pinged:
+        api.pings(monitor, Ping(START + SECOND, monitor["id"]))
+    changed = api.me.patch(path, change)
+    assert {name: changed[name] for name in change} == change
+    assert changed["timezone"] == "Mars/Olympus"
+
+
+def test_slots_are_not_asked_of_a_time_zone_that_is_gone(api: Api) -> None:
+    monitor = api.me.monitor(schedule="0 2 * * *")
+    path = f"/api/monitors/{monitor['id']}"
+    with api.control.begin() as connection:
+        connection.exec_driver_sql("UPDATE monitors SET timezone = 'Mars/Olympus' WHERE id = ?", (monitor["id"],))
+    for change in ({"schedule": "0 3 * * *"}, {"timezone": "Mars/Olympus"}):
+        assert api.me.patch(path, change, 422)["fields"].keys() == {"timezone"}
+    assert api.me.patch(path, {"schedule": "0 3 * * *", "timezone": "UTC"})["schedule"] == "0 3 * * *"
+
+
 def test_a_pinged_monitor_says_how_it_is(api: Api) -> None:
     monitor = api.me.monitor()
     path = f"/api/monitors/{monitor['id']}"
