@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as some
+from msgspec.structs import replace
 from sqlalchemy import select
 from world import START, World
 
@@ -64,6 +65,34 @@ RULES = [
         on_error="fire",
     ),
     Rule("r_calm", "threshold", "Calm", match=ALL, metric="v", operator=">", value=20.0, window=Window("min", 90), on_error="resolve"),
+    Rule(
+        "r_mute",
+        "threshold",
+        "Mute",
+        match=ALL,
+        metric="v",
+        operator="<",
+        value=2.0,
+        window=Window("count", 120),
+        every=30,
+        consecutive=3,
+        on_no_data="fire",
+        on_error="resolve",
+    ),
+    Rule(
+        "r_hush",
+        "threshold",
+        "Hush",
+        match=ALL,
+        metric="v",
+        operator=">",
+        value=70.0,
+        window=Window("max", 60),
+        every=30,
+        hold=200,
+        keep_firing=70,
+        on_no_data="fire",
+    ),
     Rule("r_careless", "heartbeat", "Careless", match=ALL, grace=30, on_own_outage="ignore"),
 ]
 
@@ -110,12 +139,12 @@ def real(events: list[Any], rules: list[Rule], schedule: Schedule) -> Told:
         world.guard._hold = 0
         world.channel()
         world.follow(*rules)
-        job = _job(world.project.id, schedule)
-        with world.control.begin() as connection:
-            monitors.add(connection, job)
         points = Leaving(Path(folder) / "points.db")
         until = [0]
         windows = Windows(world.control, points, lambda: world.at(until[0]), "")
+        windows.step(START)  # the interval before its monitor was made
+        with world.control.begin() as connection:
+            monitors.add(connection, _job(world.project.id, schedule))
 
         def pass_to(second: int) -> None:
             for now in [*range(until[0] // 10 * 10 + 10, second, 10), second]:
@@ -207,6 +236,10 @@ def _job(project: str, schedule: Schedule) -> Monitor:
 @example(events=[("ping", 1, "success", None), ("gap", 3_590, 100, "restart")], rules=[], schedule=RARE)
 @example(events=[("ping", 1, "success", None), ("gap", 3_590, 100, "restart")], rules=[OF_NAME["Careless"]], schedule=RARE)
 @example(events=[("away", 26, None, None), ("back", 136, None, None)], rules=[OF_NAME["Blind"]], schedule=OFTEN)
+@example(
+    events=[("ping", 441, "success", 69), ("restart", 16, None, None), ("away", 12, None, None)], rules=[OF_NAME["Calm"]], schedule=RARE
+)
+@example(events=[("away", 300, None, None), ("gap", 31, 236, "restart")], rules=[OF_NAME["Mute"]], schedule=RARE)
 @given(
     events=EVENTS,
     rules=some.lists(some.sampled_from(RULES), unique_by=lambda rule: rule.uid, max_size=4),
@@ -224,6 +257,31 @@ def test_a_quiet_year_costs_no_more_than_a_quiet_minute() -> None:
     stage.until(START + 365 * 86_400 * SECOND)
     assert stage.steps - before < 40
     assert [one.to_status for one in stage.transitions] == ["up", "down"]
+
+
+def test_a_year_of_silence_that_made_rules_fire_costs_no_more_either() -> None:
+    rule = replace(OF_NAME["Mute"], every=10, hold=86_400)
+    stage = Rehearsal([Watched(_job("prj", Schedule(60, 30)), Beat())], Book([rule]), START)
+    stage.until(START + 365 * 86_400 * SECOND)
+    assert [(one.at - START) // SECOND for one in stage.said] == [86_410]
+    assert stage.steps < 20
+
+
+def test_silence_is_looked_at_again_after_a_pause_and_after_a_number() -> None:
+    stage = Rehearsal([Watched(_job("prj", Schedule(60, 30)), Beat())], Book([OF_NAME["Mute"]]), START)
+    stage.do("mon_1", lambda case: case.pause(START + 1_000 * SECOND), START + 1_000 * SECOND)
+    stage.do("mon_1", lambda case: case.resume(START + 5_000 * SECOND), START + 5_000 * SECOND)
+    for second in (9_001, 9_002, 9_003):
+        stage.ping(Ping(START + second * SECOND, "mon_1", numbers={"v": 1.0}))
+    stage.until(START + 20_000 * SECOND)
+    told = [((one.at - START) // SECOND, one.word.opens) for one in stage.said if one.word.rule is not None]
+    assert told == [
+        (70, True),
+        (1_000, False),
+        (5_080, True),
+        (9_010, False),
+        (9_190, True),
+    ]
 
 
 def test_a_clock_that_several_workers_saw_put_forward_was_put_forward_once() -> None:

@@ -16,6 +16,7 @@ import msgspec
 
 from rules.book import Book
 from rules.case import Case, Turn, Word
+from rules.rehearsal import silence
 from rules.rehearsal.window_functions import Point, aggregated
 from rules.windows import PATIENCE, Shape, judge_case, reach, shapes, values_of, was_blind
 from store.control.monitors import Watched
@@ -64,7 +65,7 @@ class Rehearsal:
         self._points: dict[str, dict[str, list[Point]]] = {rule.metric: {} for rule in self._windows if rule.metric is not None}
         self._reach = max((reach(rule) + rule.every for rule in self._windows), default=0) * SECOND
         self._gaps: list[Gap] = []
-        self._quiet: set[Ns] = set()  # the intervals whose evaluation changes nothing until a number comes
+        self._quiet: dict[Ns, Ns] = {}  # until when evaluations at an interval change nothing, unless a number comes
         self._failed = 0
         self._told_of_failing = False
         self._due: list[tuple[Ns, str]] = []
@@ -119,11 +120,13 @@ class Rehearsal:
         for every in self._evaluated:  # nobody remembers that the newest interval was evaluated already
             self._evaluated[every] = 0
             self._evaluate(every, self.now // every * every)
+        self._quiet.clear()  # there may be numbers since then
 
     def do(self, monitor_id: str, deed: Callable[[Case], None], at: Ns) -> None:
         """Somebody does something to the monitor, such as pausing it."""
         self.until(at)
         deed(self.cases[monitor_id])
+        self._quiet.clear()  # who is resumed is looked at again
         self._note(self.cases[monitor_id])
 
     def until(self, instant: Ns) -> None:
@@ -143,37 +146,41 @@ class Rehearsal:
                 case.until(due + 1)
                 self._note(case)
         self.now = max(self.now, instant)
-        for every in self._quiet:
-            self._evaluated[every] = max(self._evaluated[every], (instant - 1) // every * every)
+        for every, rests in self._quiet.items():
+            self._evaluated[every] = max(self._evaluated[every], (min(instant, rests) - 1) // every * every)
 
     def _next_slot(self, instant: Ns) -> tuple[Ns, Ns]:
         """The interval of windows that ends next, and when; at the instant where none ends before."""
-        slots = ((every, before + every) for every, before in self._evaluated.items() if self.store_is_away or every not in self._quiet)
+        slots = ((every, max(before + every, self._rests(every))) for every, before in self._evaluated.items())
         return min(slots, key=itemgetter(1), default=(0, instant))
+
+    def _rests(self, every: Ns) -> Ns:
+        """The first end of the interval at which something may change."""
+        rests = 0 if self.store_is_away else self._quiet.get(every, 0)
+        return -(-rests // every) * every
 
     def _evaluate(self, every: Ns, at: Ns) -> None:
         if at <= self._evaluated[every]:
             return
         self._evaluated[every] = at
         rules = [rule for rule in self._windows if rule.every * SECOND == every]
+        sighted = [rule for rule in rules if not was_blind(rule, self._gaps, at)]
         if self.store_is_away:
             self._quiet.clear()
             self._failed += 1
             if self._failed >= PATIENCE:
-                self._judge([rule for rule in rules if rule.on_error != "keep"], {}, at, failing=True)
+                self._judge([rule for rule in sighted if rule.on_error != "keep"], {}, at, failing=True)
                 self._tell_of_failing(at, failing=True)
             return
         self._failed = 0
-        sighted = [rule for rule in rules if not was_blind(rule, self._gaps, at)]
         answers = {shape: self._ask(shape, at) for rule in sighted for shape in shapes(rule)}
         self._judge(sighted, {rule.uid: values_of(rule, answers) for rule in sighted}, at, failing=False)
         self._tell_of_failing(at, failing=False)
-        # Without a number in any window the next evaluation says what this one did, unless silence makes a rule fire.
         silent = not any(found for shape, found in answers.items() if shape.ago == 0)
-        if silent and len(sighted) == len(rules) and all(rule.on_no_data != "fire" for rule in rules):
-            self._quiet.add(every)
+        if silent and len(sighted) == len(rules):
+            self._quiet[every] = silence.lasts(self.cases.values(), rules)
         else:
-            self._quiet.discard(every)
+            self._quiet.pop(every, None)
 
     def _tell_of_failing(self, at: Ns, *, failing: bool) -> None:
         if failing != self._told_of_failing:
