@@ -52,20 +52,18 @@ def watching(
     """The monitors with those of the rules that watch them, and with the alerts of the API and the pages."""
     book = Book(rules)
     made = alerts.of_monitors(connection, [one.id for one in monitors]) if with_alerts else {}
-    return [
-        Watching(one, [*book.of(one), *map(rule_of, made.get(one.id, ()))], recorded.pausings(connection, one, start, end))
-        for one in monitors
-    ]
+    followed = [(one, [*book.of(one), *map(rule_of, made.get(one.id, ()))]) for one in monitors]
+    return [Watching(one, its, recorded.pausings(connection, one, _beginning(its, one, start), end)) for one, its in followed]
 
 
 def farthest(watched: Iterable[Watching], start: Ns) -> Ns:
     """How far back their rules look."""
-    return start - max((lead(one.rules, one.monitor) for one in watched), default=0) * SECOND
+    return min((_beginning(one.rules, one.monitor, start) for one in watched), default=start)
 
 
 def replayed(points: Points, one: Watching, away: Iterable[Gap], start: Ns, end: Ns) -> Replayed:
     """What would have been said of one monitor. `away`: when we were not listening. Raises PointsError."""
-    begin = start - lead(one.rules, one.monitor) * SECOND
+    begin = _beginning(one.rules, one.monitor, start)
     before = recorded.last_before(points, one.monitor, begin)
     pings = chain([] if before is None else [before], recorded.pings(points, one.monitor, begin, end))
     return replay(one.monitor, one.rules, pings, start, end, gaps=away, pausings=one.pausings)
@@ -87,3 +85,8 @@ def accounts(rules: Iterable[Rule], watched: Iterable[Watching], said: Iterable[
         yield Account(rule, watches.get(uid, 0), fired.get(uid, ()), start, end)
     if None in fired:
         yield Account(None, len({one.monitor.id for one in fired[None]}), fired[None], start, end)
+
+
+def _beginning(rules: Sequence[Rule], monitor: Monitor, start: Ns) -> Ns:
+    """Since when the past of a monitor has to be known, to say how it was judged from `start` on."""
+    return start - lead(rules, monitor) * SECOND

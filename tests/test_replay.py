@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from world import BASE_URL, START, World
 
 from rules import actions
@@ -18,7 +19,7 @@ from rules.rehearsal.replay import Replayed, lead, replay
 from store.control import gaps, history
 from store.model import SECOND, Monitor, Ns, Ping, Schedule
 from store.points.embedded import EmbeddedPoints
-from store.rule import Compare, Match, Rule, Window
+from store.rule import Compare, Match, Resolve, Rule, Window
 
 ALL = Match(all=True)
 DEEP = Rule("r_deep", "threshold", "Deep", match=ALL, metric="v", operator=">", value=50.0)
@@ -109,14 +110,47 @@ def test_what_had_begun_before_is_told_apart_by_its_time(past: Past) -> None:
     assert late.pings == 1
 
 
-def test_rules_on_windows_look_at_points_from_before_and_judge_only_after(past: Past) -> None:
+def test_rules_on_windows_look_at_points_from_before(past: Past) -> None:
     job = past.world.monitor(60, 30)
     few = Rule("r_few", "threshold", "Few", match=ALL, metric="v", operator="<", value=5.0, window=Window("count", 600), every=60)
-    for second in range(0, 1_200, 60):
+    for second in range(0, 2_400, 60):
         past.ping(job, second, 1.0)
-    assert lead([few], job) == 600
-    assert spans(past.replay(job, [few], 600, 1_200, lead=600).firings) == []
-    assert spans(past.replay(job, [few], 600, 1_200).firings)[0][:2] == ("Few", 640)  # without them it would count too few
+    assert lead([few], job) == 600 + 240
+    assert spans(past.replay(job, [few], 1_200, 2_400, lead=840).firings) == []
+    assert spans(past.replay(job, [few], 1_200, 2_400).firings)[0][0] == "Few"  # without them it would count too few
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"hold": 40}, {"hold": 45}, {"consecutive": 4}, {"consecutive": 3, "hold": 95}, {"resolve": Resolve(consecutive=9)}],
+)
+def test_rules_on_windows_that_fired_before_fire_already_at_the_beginning(past: Past, fields: dict[str, Any]) -> None:
+    job = past.world.monitor(10, 5)
+    high = Rule("r_w", "threshold", "W", match=ALL, metric="v", operator=">", value=100.0, window=Window("mean", 30), every=10, **fields)
+    for second in range(0, 600, 10):
+        past.ping(job, second, 900.0)
+    ((rule, began, ended, _),) = spans(past.replay(job, [high], 580, 600, lead=lead([high], job)).firings)
+    assert (rule, ended) == ("W", None)
+    assert began < 580
+
+
+def test_a_rule_on_a_window_that_is_not_well_for_long_enough_still_fires_at_the_beginning(past: Past) -> None:
+    job = past.world.monitor(10, 5)
+    high = Rule("r_w", "threshold", "W", match=ALL, metric="v", operator=">", value=100.0, window=Window("max", 10), every=10)
+    kept = replace(high, hold=45, keep_firing=95, resolve=Resolve(consecutive=3))
+    for second in range(0, 700, 10):
+        past.ping(job, second, 900.0 if second < 500 else 1.0)
+    found = spans(past.replay(job, [kept], 590, 700, lead=lead([kept], job)).firings)
+    assert [(rule, began < 590, ended) for rule, began, ended, _ in found] == [("W", True, 610)]
+
+
+def test_nobody_is_judged_before_being_made(past: Past) -> None:
+    job = past.world.monitor(60, 30, created_at=past.world.at(DAY))
+    gone = Rule(
+        "r_gone", "threshold", "Gone", match=ALL, metric="v", operator="<", value=1.0, window=Window("count", 20), on_no_data="fire"
+    )
+    assert past.replay(job, [gone], 0, DAY) == Replayed((), (), (), 0)
+    assert [began for _, began, _, _ in spans(past.replay(job, [gone], 0, 2 * DAY).firings)] == [DAY + 40]
 
 
 def test_how_far_rules_look_back() -> None:
@@ -128,9 +162,11 @@ def test_how_far_rules_look_back() -> None:
     slow = Rule("r", "threshold", metric="v", operator=">", value=1.0, hold=3_600, keep_firing=600, consecutive=3)
     weekly = Rule("r", "threshold", metric="v", operator=">", value=1.0, window=Window("mean", 600), compare=Compare(7 * DAY))
     assert lead([], monitor(often)) == 0
-    assert lead([DEEP, slow], monitor(often)) == 3_600 + 600 + 3 * 60
+    turns = 3 + 1 + 2  # to fire, to be well again, and both rounded up
+    assert lead([DEEP, slow], monitor(often)) == 3_600 + 600 + turns * 60
     assert lead([slow], monitor(nightly)) == 3_600 + 600
-    assert lead([slow, weekly], monitor(often)) == 7 * DAY + 600
+    assert lead([slow, weekly], monitor(often)) == 7 * DAY + 600 + 3_600 + 600 + turns * 60
+    assert lead([replace(weekly, every=10, resolve=Resolve(consecutive=4))], monitor(often)) == 7 * DAY + 600 + (1 + 4 + 2) * 10
 
 
 def test_a_metric_alert_is_replayed_like_a_rule(past: Past) -> None:

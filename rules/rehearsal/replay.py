@@ -10,12 +10,11 @@ import msgspec
 
 from rules.book import Book
 from rules.case import Case, Turn
-from rules.rehearsal import Rehearsal
+from rules.rehearsal import Rehearsal, reaches
 from rules.rehearsal.firings import Firing, firings
 from rules.rehearsal.recorded import Pausing
-from rules.windows import reach
 from store.control.monitors import Watched
-from store.model import Beat, Gap, Monitor, Ns, Ping, Transition
+from store.model import SECOND, Beat, Gap, Monitor, Ns, Ping, Transition
 from store.rule import Rule
 
 Event = Gap | Ping | Pausing
@@ -43,8 +42,13 @@ def replay(
     gaps: Iterable[Gap] = (),
     pausings: Iterable[Pausing] = (),
 ) -> Replayed:
-    """What the rules would have said from `start` to `end`. Everything is in the order of its time; some of it may come before `start`."""
-    stage = Rehearsal([Watched(monitor, Beat())], Book(), start, {monitor.id: rules})
+    """What the rules would have said from `start` to `end`. Everything is in the order of its time.
+
+    What is given is to begin `lead` seconds before `start`: how the rules stand then is what they made of that. Nobody is judged before
+    the monitor was made.
+    """
+    begin = max(start - _counting(rules, monitor) * SECOND, monitor.created_at)
+    stage = Rehearsal([Watched(monitor, Beat())], Book(), begin, {monitor.id: rules})
     count = 0
     records: tuple[Iterable[Event], ...] = (gaps, pings, pausings)
     for event in heapq.merge(*records, key=_order):
@@ -65,10 +69,21 @@ def replay(
     )
 
 
-def lead(rules: Iterable[Rule], monitor: Monitor) -> int:
-    """How many seconds before the beginning the rules look back, or count."""
+def lead(rules: Sequence[Rule], monitor: Monitor) -> int:
+    """How many seconds before the beginning the rules look back, and count."""
+    return reaches(rules) + _counting(rules, monitor)
+
+
+def _counting(rules: Iterable[Rule], monitor: Monitor) -> int:
+    """How many seconds it takes until no rule counts any more what came before them."""
     turn = monitor.schedule.interval if monitor.schedule.cron is None else 0
-    return max((reach(rule) if rule.window else rule.hold + rule.keep_firing + rule.consecutive * turn for rule in rules), default=0)
+    return max((_lasting(rule, rule.every if rule.window else turn) for rule in rules), default=0)
+
+
+def _lasting(rule: Rule, turn: int) -> int:
+    """How long the rule takes to fire, and to be well again. `turn`: seconds between two samples, to which all that lasts is rounded up."""
+    clears = 1 if rule.resolve is None else rule.resolve.consecutive
+    return rule.hold + rule.keep_firing + (rule.consecutive + clears + 2) * turn
 
 
 def _order(event: Event) -> Ns:
