@@ -200,6 +200,10 @@ def test_json_has_the_same(program: House) -> None:
     [
         (("--from", "yesterday"), 2, "'yesterday' is no time; write it as 2026-11-23T03:04:05Z, 7d or 24h ago."),
         (("--from", "7"), 2, "'7' is no time; write it as 2026-11-23T03:04:05Z, 7d or 24h ago."),
+        (("--from", "400d"), 2, "'400d' is too long ago; give up to 366d, or write out the time itself."),
+        (("--from", "999999999999y ago"), 2, "'999999999999y ago' is too long ago; give up to 366d, or write out the time itself."),
+        (("--from", "0001-01-01"), 2, "'0001-01-01' is outside the years 1970 to 2262."),
+        (("--from", "7d", "--to", "9999-12-31"), 2, "'9999-12-31' is outside the years 1970 to 2262."),
         (("--from", "now", "--to", "1h"), 2, "--from must be before --to."),
         (("--from", "7d", "--to", "8d ago"), 2, "--from must be before --to."),
         (("--from", "7d", "--monitor", "w11"), 1, "There is no monitor 'w11'; did you mean 'w1'?"),
@@ -220,3 +224,9 @@ def test_a_recent_past_is_all_there(program: House) -> None:
     program.run("rules", "replay", "--from", "1h30m ago")
     assert program.complained.splitlines() == NOTES[:1]
     assert program.said.splitlines()[0] == "0 pings of 2 monitors in 1 h 30 min:"
+
+
+def test_all_of_the_past_can_be_asked_for(program: House) -> None:
+    assert program.lines("--from", "1970-01-01", "--to", "2023-11-14T22:33:20Z", "--rules", "rules.yml")[-3].startswith(
+        "30 pings of 2 monitors"
+    )

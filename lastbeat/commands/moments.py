@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -10,9 +10,12 @@ from lastbeat import clock
 from rules.rule_files.complaints import Place
 from rules.rule_files.nodes import Scalar
 from rules.rule_files.scalars import Unfit
-from rules.rule_files.timespan import duration
+from rules.rule_files.timespan import YEAR, duration, written
 from store.instant import from_iso
 from store.model import SECOND, Ns
+
+_LATEST: Final[Ns] = 2**63 - 1
+_EVER: Final = 10**20  # seconds: any duration that can be written
 
 
 class Moment(click.ParamType[Ns]):
@@ -22,15 +25,25 @@ class Moment(click.ParamType[Ns]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Ns:
         text = str(value).strip()
+        if text == "now":
+            return clock.now()
+        ago = _seconds(text)
+        if ago is not None:
+            if ago > YEAR:
+                self.fail(f"{value!r:.60} is too long ago; give up to {written(YEAR)}, or write out the time itself.", param, ctx)
+            return clock.now() - ago * SECOND
         try:
-            return clock.now() if text == "now" else clock.now() - _seconds(text) * SECOND
-        except Unfit:
-            pass
-        try:
-            return from_iso(text)
+            at = from_iso(text)
         except ValueError:
             self.fail(f"{value!r:.60} is no time; write it as 2026-11-23T03:04:05Z, 7d or 24h ago.", param, ctx)
+        if not 0 <= at <= _LATEST:
+            self.fail(f"{value!r:.60} is outside the years 1970 to 2262.", param, ctx)
+        return at
 
 
-def _seconds(text: str) -> int:
-    return duration(1)(Scalar(Place(1, 1), text.removesuffix("ago").rstrip(), "plain"))
+def _seconds(text: str) -> int | None:
+    """How long ago that is; None for what is no duration."""
+    try:
+        return duration(0, _EVER)(Scalar(Place(1, 1), text.removesuffix("ago").rstrip(), "plain"))
+    except Unfit:
+        return None
