@@ -33,6 +33,8 @@ class Instant(fields.Field[Ns]):
         return None if value is None else iso(value)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Ns:
+        if not isinstance(value, str):
+            raise ValidationError(f"{value!r:.60} is no time; write it as text, such as 2026-11-23T03:04:05Z")
         try:
             at = from_iso(value)
         except ValueError as sentence:

@@ -124,6 +124,13 @@ def test_what_makes_no_alert_has_no_preview(api: Api, body: dict[str, Any], fiel
     assert preview(api, job, 422, **body)["fields"] == {field: [sentence]}
 
 
+@pytest.mark.parametrize("value", [5, 1.5, True, [], {}])
+def test_a_time_that_is_no_text_is_refused(api: Api, value: Any) -> None:
+    job = api.me.monitor()
+    sentence = f"{value!r} is no time; write it as text, such as 2026-11-23T03:04:05Z"
+    assert preview(api, job, 422, **{"from": value})["fields"] == {"from": [sentence]}
+
+
 def test_others_have_no_preview(api: Api) -> None:
     job = api.project("other").monitor()
     assert preview(api, job, 404)["error"].startswith("there is no monitor")
