@@ -13,7 +13,7 @@ from dashboards.site import Site
 from rules import runs, watch
 from rules import status as status_rules
 from rules.plans import default_interval
-from store.control import channels, monitors, projects
+from store.control import channels, monitors, projects, rule_set
 from store.control.monitors import Watched
 from store.model import Monitor, Ns, ShownStatus
 
@@ -86,6 +86,7 @@ def _context(site: Site) -> dict[str, Any]:
         counts = monitors.count_by_status(connection, project.id, now)
         found, total = _worst_first(connection, project.id, query, now)
         rows = _rows(connection, found, now)
+        refused = rule_set.refused(connection)
         no_default = not channels.default_ids(connection, [project.id])
     return {
         "now": now,
@@ -98,6 +99,7 @@ def _context(site: Site) -> dict[str, Any]:
         "all": sum(counts.values()),
         "project": project if several else None,
         "interval": default_interval(site.plan(project)),
+        "refused_rules": refused,
         "no_default": no_default and bool(counts),
     }
 

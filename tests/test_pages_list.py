@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from browsing import House
 
+from store.control import rule_set
+
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
@@ -105,6 +107,18 @@ def test_monitors_that_tell_nobody_are_marked(house: House) -> None:
     house.channel(isDefault=True)
     page = house.get("/").text
     assert "Nobody will be told" not in page and "tells nobody" not in page
+
+
+@pytest.mark.parametrize("monitors", [0, 1])
+def test_rule_files_that_are_refused_are_told_on_the_list_and_on_the_monitors_page(house: House, monitors: int) -> None:
+    pages = ["/", *(f"/m/{house.monitor().id}" for _ in range(monitors))]
+    assert all("rule files" not in house.get(page).text for page in pages)
+    with house.control.begin() as connection:
+        rule_set.note_refused(connection, ["rules/a.yaml:3: <b> is no operator", "rules/a.yaml:9: there is no monitor 'x'"])
+    for page in pages:
+        text = house.get(page).text
+        assert "The rule files have 2 errors; the rules that were in force before stay in force." in text
+        assert "<li><code>rules/a.yaml:3: &lt;b&gt; is no operator</code></li>" in text
 
 
 def test_a_firing_metric_alert_shows_on_the_list(house: House) -> None:
