@@ -388,6 +388,14 @@ VERBS = "restart, server_down, clock_step, ingest_delay, datasource_down, pause 
             ["t.yml:4:26: `interval` and `schedule` are both there; leave one of them out"],
         ),
         (("monitors: [{name: a}, {name: a}]", SOUND[1]), ["t.yml:4:27: there are two monitors `a`; give each its own name"]),
+        (
+            ("monitors: []", "expect_notifications: []"),
+            ["t.yml:4:5: `monitors` has none; a test that watches nobody must not look as if all was well"],
+        ),
+        (
+            ("monitors:", "expect_notifications: []"),
+            ["t.yml:4:5: `monitors` has none; a test that watches nobody must not look as if all was well"],
+        ),
         (("monitors: [w1]", SOUND[1]), ["t.yml:4:16: here must be a mapping, such as `{name: w1, interval: 60s, grace: 30s}`"]),
         (
             ("monitors: [{name: a, grace: 30s, start_by: 60s}]", SOUND[1]),

@@ -36,7 +36,11 @@ _ELSEWHERE: Final = {called: f"is written `{written}`" for written, called in _D
 
 def read(trial: Fields, start: Ns) -> tuple[Watched, ...]:
     found: list[Watched] = []
-    for node in trial.nodes("monitors", f"monitors: [{_EXAMPLE}]"):
+    before = len(trial.complaints)
+    nodes = trial.nodes("monitors", f"monitors: [{_EXAMPLE}]")
+    if not nodes and "monitors" in trial and len(trial.complaints) == before:
+        trial.complain_of_key("monitors", "`monitors` has none; a test that watches nobody must not look as if all was well")
+    for node in nodes:
         one = _monitor(node, trial, len(found), start)
         if one is None:
             continue
