@@ -12,7 +12,7 @@ from datetime import datetime, tzinfo
 from typing import Final
 
 from dashboards.chart import HEIGHT, WIDTH, Label
-from dashboards.words import span
+from dashboards.words import number, span
 from rules.doctor import Diagnosis, clocks
 from rules.doctor.remedy import Trial
 from store.model import SECOND
@@ -93,7 +93,9 @@ def _histogram(found: Diagnosis, present: Trial) -> Picture:
         grid="".join(f"M0 {HEIGHT - _height(step, most)}H{WIDTH}" for step in steps),
         lines=_lines(marks, axis),
         x_labels=axis.labels(),
-        y_labels=tuple(Label(f"{100 - _height(step, most) / 10:.1f}%", f"{step:,}×") for step in steps),
+        y_labels=tuple(
+            Label(f"{100 - _height(step, most) / 10:.1f}%", f"{number(step) if step >= 10_000 else format(step, ',')}×") for step in steps
+        ),
     )
 
 

@@ -53,6 +53,8 @@ def test_each_time_between_pings_is_in_one_bar() -> None:
     assert [bar.height for bar in sorted(found.bars, key=lambda bar: bar.height)] == sorted(bar.height for bar in found.bars)
     assert min(bar.height for bar in found.bars) >= 25  # one among thousands is seen
     assert [label.text for label in found.y_labels] == ["1×", "10×", "100×", "1,000×"]
+    most = drawn(Schedule(60, 30), regular(60, 7)).y_labels[-1]
+    assert most.text == "10k×"  # five digits would not fit beside the picture on a phone
 
 
 def test_very_different_times_get_a_scale_of_multiples() -> None:

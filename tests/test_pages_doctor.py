@@ -101,6 +101,13 @@ def test_a_job_of_another_zone_is_drawn_beside_its_schedule(house: House) -> Non
     assert '<path class="dots" d="M' in page and ">suggested: in Europe/Berlin</text>" in page
 
 
+def test_of_a_few_pings_nothing_is_said_that_was_not_found_out(house: House) -> None:
+    page = report(house, pinged(house, regular(60, 0.004)))
+    assert "6 successful pings since 25 Nov 2026, 11:54:14 UTC." in page
+    assert "<dt>Median between pings</dt><dd>1 min</dd>" in page and "<dt>Rhythm</dt>" not in page
+    assert "<dt>Rhythm</dt><dd>every 1 min</dd>" in report(house, pinged(house, regular(60, 1)))
+
+
 def test_a_monitor_that_was_never_pinged_has_a_page_too(house: House) -> None:
     page = report(house, pinged(house, []))
     assert "No successful ping in the last 30 days." in page and "from 10 on there is something to say" in page
