@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import gevent
 from gevent.event import Event
 from gevent.threadpool import ThreadPool
+from msgspec.structs import replace
 
 from ingest.stamp import Stamps
 from store.journal import encode
-from store.model import SECOND, Gap, GapReason, Ns, Record
+from store.model import SECOND, Gap, GapReason, Ns, Ping, Record
+
+R = TypeVar("R", Ping, Gap, Record)
 
 log = logging.getLogger(__name__)
 
@@ -64,9 +67,10 @@ class Committer:
         stamps: Stamps,
         missed: Trouble | None = None,
         stepped: Callable[[], Ns] = int,
+        lead: Callable[[], Ns] = int,
     ) -> None:
         """`append` runs in `thread`, which must have one worker. `missed`: what was missed before this worker began. `stepped`: by how much
-        the clock was put forward so far.
+        the clock was put forward so far. `lead`: by how much ours is ahead of the one on the wall.
         """
         self._append = append
         self._thread = thread
@@ -75,6 +79,7 @@ class Committer:
         self._writing: _Batch | None = None
         self._heard = stamps.now()
         self._stepped, self._stepped_before = stepped, stepped()
+        self._lead = lead
         self._unstored: list[Gap] = []  # breaks that are over, and not on record since the journal was in trouble
         self.trouble = missed
 
@@ -82,7 +87,7 @@ class Committer:
         """Stamp the record and return when it is durable; raise what `append` raised when it is not."""
         batch = self._open_batch()
         at = self._stamps.next()
-        batch.records.append(encode(record(at)))
+        batch.records.append(encode(self._led(record(at))))
         self._wait(batch)
         return at
 
@@ -115,8 +120,12 @@ class Committer:
         if self._gathering is None:
             self._gathering = _Batch(self._stamps.next())
         for gap in self._breaks():
-            self._gathering.put_break(Gap(self._stamps.next(), *gap))
+            self._gathering.put_break(self._led(Gap(self._stamps.next(), *gap)))
         return self._gathering
+
+    def _led(self, record: R) -> R:
+        lead = self._lead()
+        return replace(record, lead=lead) if lead else record
 
     def _breaks(self) -> list[tuple[Ns, Ns, GapReason]]:
         """What lies between the last time that the loop turned and now: a time in which it did not, and one that the clock was put over."""
@@ -144,7 +153,7 @@ class Committer:
             before = self.trouble
             ahead = list(self._unstored)
             if before is not None:
-                ahead.append(Gap(batch.front, before.since, before.until or batch.front, before.reason))
+                ahead.append(self._led(Gap(batch.front, before.since, before.until or batch.front, before.reason)))
             batch.error = self._thread.apply(_attempt, (self._append, [*map(encode, ahead), *batch.records]))
             if batch.error is not None:
                 self._unstored += batch.breaks

@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 _steps = Counter("lastbeat_clock_steps", "Times that the clock of this machine was put forward or back.", ["direction"])
 
 _STEP = 2 * SECOND  # less than this is a clock being tuned, which the stamps bear
+_SLOWER = 20  # one second in so many is left out until the clock on the wall has caught up
 
 
 def now() -> Ns:
@@ -27,31 +28,36 @@ def elapsed() -> Ns:
 
 
 class Clock:
-    """The wall clock, but one that never goes back: after a step backwards it goes on at its own pace until the other has caught up.
+    """The wall clock, but one that never goes back: after a step backwards it goes on, a little slower, until the other has caught up.
 
-    Deadlines and stamps are on its time, so that a stepped clock neither delays an alarm by the step nor invents one. A step forward is
-    followed at once; `stepped` says by how much it was put forward in all, which is time that did not pass.
+    Deadlines and stamps are on its time, so that a stepped clock neither delays an alarm by the step nor invents one. Only slots of cron
+    are where the clock on the wall is: `lead` is by how much this one is ahead of it. A step forward is followed at once; `stepped` says by
+    how much it was put forward in all, which is time that did not pass.
     """
 
     def __init__(self, after: Ns = 0, wall: Callable[[], Ns] = time.time_ns, elapsed: Callable[[], Ns] = elapsed) -> None:
         """Starts behind `after`, the newest instant that an earlier process has seen."""
         self._wall = wall
         self._elapsed = elapsed
-        self._last = max(after, wall())
+        began = wall()
+        self._last = max(after, began)
         self._last_elapsed = elapsed()
-        self._behind = False
+        self.lead: Ns = self._last - began
         self.stepped: Ns = 0
 
     def __call__(self) -> Ns:
         wall, passed = self._wall(), self._elapsed()
-        expected = self._last + passed - self._last_elapsed
-        behind = wall < expected - _STEP
+        gone = passed - self._last_elapsed
+        expected = self._last + gone
         if wall > expected + _STEP:
             _steps.labels("forward").inc()
             self.stepped += wall - expected
             log.warning("the clock was put forward by %.0f s; what was expected meanwhile gets another chance", (wall - expected) / SECOND)
-        if behind and not self._behind:
+        back = expected - self.lead - wall
+        if back > _STEP:
             _steps.labels("back").inc()
-            log.warning("the clock was put back by %.0f s; deadlines go on as if it had not been", (expected - wall) / SECOND)
-        self._last, self._last_elapsed, self._behind = expected if behind else wall, passed, behind
+            log.warning("the clock was put back by %.0f s; our own time goes a little slower until both are level", back / SECOND)
+        catching_up = self.lead > 0 or wall < expected - _STEP
+        self._last = max(wall, expected - max(0, gone) // _SLOWER) if catching_up else wall
+        self._last_elapsed, self.lead = passed, self._last - wall
         return self._last

@@ -50,7 +50,7 @@ def run(settings: Settings) -> None:
     inbox = Inbox(places.journals)
     settle = Settle(control, inbox, settings.base_url)
     guard = Guard(control, settle.heard, round(settings.storm_hold * SECOND), settings.base_url)
-    overdue = Overdue(control, lambda: settle.watermark, settings.base_url, guard)
+    overdue = Overdue(control, lambda: settle.watermark, settings.base_url, guard, lambda: clock.lead)
     mark = Mark(places.rules_mark)
     senders_pool = ThreadPoolExecutor(_SENDERS, thread_name_prefix="send")
     outbox = Outbox(control, senders, senders_pool, clock())

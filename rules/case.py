@@ -93,7 +93,7 @@ class Case:
 
     def ping(self, ping: Ping) -> None:
         """The job sent a signal, perhaps with numbers and texts."""
-        self.until(ping.at)  # down in between, whether or not anybody looked at that moment
+        self.until(ping.at, ping.lead)  # down in between, whether or not anybody looked at that moment
         ping = self._signal(ping)
         values: dict[str, float | str] = {**ping.numbers, **ping.texts}
         self.keys |= {key: MetricKey(key, value, ping.at) for key, value in values.items()}
@@ -101,17 +101,26 @@ class Case:
             for rule in self.rules:
                 self._sample(rule, ping, values)
 
-    def until(self, instant: Ns) -> None:
-        """All that time alone decides before the instant: deadlines, and rules that have lasted for long enough."""
-        while (due := self.next_due()) is not None and due < instant:
-            if due == status.due(self.beat):
+    def until(self, instant: Ns, lead: Ns = 0) -> None:
+        """All that time alone decides before the instant: deadlines, and rules that have lasted for long enough.
+
+        `lead`: by how much our clock is ahead of the one on the wall. Slots of cron are by that one, so what concerns them comes as much
+        later by ours.
+        """
+        while (due := self.next_due(lead)) is not None and due < instant:
+            if due == _later(status.due(self.beat), self._lead(None, lead)):
                 self.miss()
             for rule in self.rules:
-                if self._standing(rule).due_at == due:
-                    self._pass(rule, due)
+                at = self._standing(rule).due_at
+                if at is not None and at + self._lead(rule, lead) == due:
+                    self._pass(rule, at)
 
-    def next_due(self) -> Ns | None:
+    def next_due(self, lead: Ns = 0) -> Ns | None:
         """When time alone decides something next."""
+        if lead:
+            rules = ((rule, self._standing(rule).due_at) for rule in self.rules)
+            instants = [_later(at, self._lead(rule, lead)) for rule, at in [(None, status.due(self.beat)), *rules]]
+            return min((instant for instant in instants if instant is not None), default=None)
         due = status.due(self.beat)
         for standing in self.standings.values():
             if standing.due_at is not None and (due is None or standing.due_at < due):
@@ -126,10 +135,10 @@ class Case:
 
     def gap(self, gap: Gap) -> None:
         """We were not listening."""
-        self._move(status.after_gap(self.beat, self.monitor.schedule, gap), gap.at, "not_listening")
+        self._move(status.after_gap(self.beat, self.monitor.schedule, self._led(None, gap)), gap.at, "not_listening")
         for rule in self._waiting():
-            when = expectation.schedule_of(rule, self.monitor.schedule)
-            self._stand(rule, expectation.after_gap(rule, when, self._standing(rule), gap, self.beat.last_ping_at), gap.at)
+            when, led = expectation.schedule_of(rule, self.monitor.schedule), self._led(rule, gap)
+            self._stand(rule, expectation.after_gap(rule, when, self._standing(rule), led, self.beat.last_ping_at), gap.at)
         if gap.reason == "clock":
             for rule in self.rules:
                 if rule.type != "heartbeat":
@@ -339,12 +348,25 @@ class Case:
         watched = {"alertId": rule.uid, "metricKey": rule.metric, "operator": rule.operator, "threshold": rule.value, "value": value}
         return watched if rule.window is None else watched | {"function": rule.window.func, "over": rule.window.over}
 
+    def _lead(self, rule: Rule | None, lead: Ns) -> Ns:
+        """By how much later than by the clock on the wall the rule, or the monitor itself, is judged by ours."""
+        return lead if self.monitor.schedule.cron is not None or (rule is not None and rule.cron is not None) else 0
+
+    def _led(self, rule: Rule | None, gap: Gap) -> Gap:
+        """The gap as slots of cron meet it: by the clock on the wall it began sooner."""
+        lead = self._lead(rule, gap.lead) if gap.reason != "clock" else 0
+        return replace(gap, start=gap.start - lead) if lead else gap
+
     def _standing(self, rule: Rule) -> Standing:
         return self.standings.get(rule.uid) or Standing(rule.uid, self.monitor.id)
 
     def _waiting(self) -> list[Rule]:
         """The heartbeat rules that have an expectation of their own."""
         return [rule for rule in self.rules if rule.type == "heartbeat" and not book.is_plain(rule)]
+
+
+def _later(at: Ns | None, by: Ns) -> Ns | None:
+    return None if at is None else at + by
 
 
 def _iso(at: Ns | None) -> str | None:

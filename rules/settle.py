@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections
 from collections.abc import Sequence
 
+from msgspec.structs import replace
 from prometheus_client import Counter, Gauge
 
 from rules import ledger
@@ -72,7 +73,8 @@ class Settle:
         with self._control.read() as connection:
             behind = progress.of(connection, gap)
             known = [one for one in gaps.within(connection, gap.start, gap.end) if one.reason == "clock" and one.at != gap.at]
-            concerned = sorted({*verdicts.touched_by(connection, gap, behind), *standings.touched_by(connection, gap, behind)})
+            wide = replace(gap, start=gap.start - gap.lead)  # by the clock on the wall it began sooner
+            concerned = sorted({*verdicts.touched_by(connection, wide, behind), *standings.touched_by(connection, wide, behind)})
         if gap.reason == "clock" and known:
             concerned = []  # each worker has seen the clock being put forward, and it was put forward once
         for start in range(0, len(concerned), _BATCH):

@@ -32,7 +32,10 @@ AlertState = Literal["ok", "pending", "firing"]
 
 
 class Ping(msgspec.Struct, frozen=True, array_like=True, tag="p", gc=False):
-    """One ping as it was acknowledged. `at` is its receipt, unique and increasing per worker; it is the ping's identity."""
+    """One ping as it was acknowledged. `at` is its receipt, unique and increasing per worker; it is the ping's identity.
+
+    `lead`: by how much our clock was ahead of the one on the wall then.
+    """
 
     at: Ns
     monitor: str
@@ -46,6 +49,7 @@ class Ping(msgspec.Struct, frozen=True, array_like=True, tag="p", gc=False):
     rid: str | None = None
     remote_addr: str | None = None
     user_agent: str | None = None
+    lead: Ns = 0
 
 
 def timed(ping: Ping, seconds: float) -> Ping:
@@ -60,12 +64,16 @@ GapReason = Literal["restart", "not_stored", "suspend", "stall", "clock"]
 
 
 class Gap(msgspec.Struct, frozen=True, array_like=True, tag="g", gc=False):
-    """We were not listening from `start` to `end`; `at` is the stamp that orders it among the pings."""
+    """We were not listening from `start` to `end`; `at` is the stamp that orders it among the pings.
+
+    `lead`: by how much our clock was ahead of the one on the wall then.
+    """
 
     at: Ns
     start: Ns
     end: Ns
     reason: GapReason
+    lead: Ns = 0
 
 
 Record = Ping | Gap

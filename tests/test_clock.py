@@ -26,15 +26,40 @@ def test_it_is_the_wall_clock() -> None:
     assert clock() == machine.wall
 
 
-def test_a_step_back_leaves_it_going_at_its_own_pace_until_the_other_has_caught_up() -> None:
+def test_after_a_step_back_it_goes_on_a_little_slower_until_the_other_has_caught_up() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    machine.passes(10, step=-60)
+    assert clock() == 1_009.5 * SECOND
+    assert clock.lead == 59.5 * SECOND
+    for _ in range(100):
+        before = clock()
+        machine.passes(10)
+        assert clock() == before + 9.5 * SECOND
+    assert clock.lead == 9.5 * SECOND
+    machine.passes(200)
+    assert clock() == machine.wall
+    machine.passes(1)
+    assert (clock(), clock.lead) == (machine.wall, 0)
+
+
+def test_a_clock_that_is_put_back_and_forward_again_is_level_at_once() -> None:
     machine = Machine()
     clock = machine.clock()
     machine.passes(10, step=-3_600)
-    assert clock() == 1_010 * SECOND
-    machine.passes(60)
-    assert clock() == 1_070 * SECOND
+    clock()
     machine.passes(1, step=3_600)
-    assert clock() == machine.wall == 1_071 * SECOND
+    assert (clock(), clock.lead, clock.stepped) == (machine.wall, 0, 0)
+
+
+def test_a_step_back_while_it_is_ahead_counts_too() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    machine.passes(20, step=-60)
+    clock()
+    machine.passes(20, step=-60)
+    clock()
+    assert clock.lead == 118 * SECOND
 
 
 def test_a_step_forward_is_followed_at_once() -> None:
@@ -58,8 +83,9 @@ def test_a_clock_being_tuned_is_followed_both_ways() -> None:
 def test_after_a_restart_it_does_not_begin_before_what_was_seen() -> None:
     machine = Machine()
     clock = machine.clock(after=5_000 * SECOND)
+    assert clock.lead == 4_000 * SECOND
     machine.passes(10)
-    assert clock() == 5_010 * SECOND
+    assert clock() == 5_009.5 * SECOND
 
 
 def test_steps_are_counted_by_their_direction() -> None:

@@ -46,8 +46,8 @@ class Worker:
         self.now = at
         self.disk = Disk()
         stamps = Stamps(lambda: round(self.now * SECOND), 0)
-        self.stepped = 0
-        self.committer = Committer(self.disk.append, self.disk, stamps, missed, lambda: self.stepped * SECOND)  # type: ignore[arg-type]  # all of a pool that is used
+        self.stepped = self.lead = 0
+        self.committer = Committer(self.disk.append, self.disk, stamps, missed, lambda: self.stepped * SECOND, lambda: self.lead * SECOND)  # type: ignore[arg-type]  # all of a pool that is used
 
     def ping(self, monitor: str = "m") -> Ns:
         return self.committer.commit(lambda at: Ping(at, monitor))
@@ -233,6 +233,16 @@ def test_a_machine_that_slept_and_whose_clock_was_put_forward_did_both() -> None
     worker.stepped = 3_600
     worker.mark(100.25 + 30 + 3_600)
     assert worker.gaps() == [(100.25, 130.25, "suspend"), (130.25, 3_730.25, "clock")]
+
+
+def test_records_know_by_how_much_our_clock_is_ahead() -> None:
+    worker = Worker()
+    worker.ping()
+    worker.lead = 50
+    worker.now = 160
+    worker.ping()
+    assert [record.lead for record in worker.disk.records] == [0, 50 * SECOND, 50 * SECOND]
+    assert isinstance(worker.disk.records[1], Gap)
 
 
 def test_a_small_step_is_one_too() -> None:

@@ -12,7 +12,7 @@ from rules import actions, ledger
 from store.control import history, metric_keys, monitors, offsets
 from store.control.tables import incidents, outbox
 from store.journal import Journal
-from store.model import Gap, MetricKey, Ping
+from store.model import SECOND, Gap, MetricKey, Ping, Schedule
 from store.rule import Match, Rule
 
 
@@ -516,3 +516,43 @@ def test_a_run_that_became_over_long_in_another_outage_is_told_of_right_after_th
     world.gap(2_010, 2_011)
     world.run(2_020)
     assert (world.beat(job).status, world.beat(job).down_since) == ("down", world.at(2_001))
+
+
+def test_while_our_clock_is_ahead_a_cron_job_is_waited_for_by_the_one_on_the_wall(world: World) -> None:
+    world.overdue._lead = lambda: 50 * SECOND
+    job = world.monitor(schedule=Schedule(interval=60, grace=20, cron="*/2 * * * *"))  # slots at 40, 160, 280 ... seconds
+    for second in (90, 210, 330):  # by our clock; it pings at its slots
+        world.ping(job, second, lead=50 * SECOND)
+        world.run(second + 119)
+        assert world.beat(job).status == "up"
+    with world.control.read() as connection:
+        assert len(history.of_monitor(connection, job.id, START, world.at(1_000))) == 1
+    world.run(469)
+    assert world.beat(job).status == "up"
+    world.run(471)
+    assert (world.beat(job).status, world.beat(job).down_since) == ("down", world.at(420))
+
+
+def test_nobody_waits_behind_those_who_are_waited_for_by_the_clock_on_the_wall(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rules.overdue._BATCH", 2)
+    world.overdue._lead = lambda: 3_600 * SECOND
+    slotted = [world.monitor(schedule=Schedule(interval=60, grace=20, cron="*/2 * * * *")) for _ in range(5)]
+    other, ruled = world.monitor(interval=300), world.monitor(interval=86_400)
+    rule = Rule("r", "heartbeat", "Late", match=Match(all=True), cron="*/3 * * * *", timezone="UTC", grace=0)
+    world.follow(rule)
+    for job in (*slotted, other, ruled):
+        world.ping(job, 5, lead=3_600 * SECOND)
+    world.run(400)
+    assert [world.beat(job).status for job in slotted] == ["up"] * 5
+    assert world.beat(other).status == "down"
+    assert world.stands(rule, ruled).state == "ok"
+
+
+def test_what_slots_a_gap_met_is_by_the_clock_on_the_wall(world: World) -> None:
+    world.overdue._lead = lambda: 50 * SECOND
+    job = world.monitor(schedule=Schedule(interval=60, grace=20, cron="*/2 * * * *"))
+    world.ping(job, 90, lead=50 * SECOND)
+    world.run(91)
+    world.put(Gap(world.at(215), world.at(200), world.at(215), "restart", 50 * SECOND))  # it pings within, at 210 by our clock
+    world.run(330)
+    assert (world.beat(job).status, world.events()) == ("up", [])

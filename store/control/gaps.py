@@ -11,7 +11,7 @@ from store.model import Gap, Ns
 
 def add(connection: Connection, gap: Gap) -> None:
     """Keep the gap; once more is the same as once."""
-    row = {name: getattr(gap, name) for name in gap.__struct_fields__}
+    row = {"at": gap.at, "start": gap.start, "end": gap.end, "reason": gap.reason}
     connection.execute(insert(gaps).values(row).on_conflict_do_nothing())
 
 

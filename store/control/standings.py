@@ -62,9 +62,15 @@ def drop_calm(connection: Connection, rules: Sequence[str]) -> None:
     connection.execute(delete(standings).where(standings.c.rule.in_(rules), standings.c.incident_id.is_(None)))
 
 
-def due(connection: Connection, watermark: Ns, limit: int) -> list[str]:
-    """Monitors with a rule that time alone moves before the watermark, the longest due first."""
+def due(connection: Connection, watermark: Ns, limit: int, lead: Ns = 0, slotted: Sequence[str] = ()) -> list[str]:
+    """Monitors with a rule that time alone moves before the watermark, the longest due first.
+
+    What concerns cron only by `lead` later: that are the monitors that have such a schedule, and the rules of these uids.
+    """
     query = select(standings.c.monitor_id, standings.c.due_at).where(standings.c.due_at < watermark)
+    if lead:
+        plain = monitors.c.cron.is_(None) & standings.c.rule.not_in(slotted)
+        query = query.join(monitors).where(plain | (standings.c.due_at < watermark - lead))
     return list(dict.fromkeys(connection.execute(query.order_by(standings.c.due_at).limit(limit)).scalars()))
 
 

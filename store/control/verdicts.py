@@ -42,12 +42,14 @@ def save_incidents(connection: Connection, opened: Sequence[Incident], closed: S
     _closures.write(connection, [(one.at, one.resolution, one.incident_id) for one in closed])
 
 
-def overdue(connection: Connection, watermark: Ns, limit: int) -> list[str]:
-    """Monitors whose deadline, or that of a run of theirs, has passed, the longest overdue first."""
+def overdue(connection: Connection, watermark: Ns, limit: int, lead: Ns = 0) -> list[str]:
+    """Monitors whose deadline, or that of a run of theirs, has passed, the longest overdue first; those of cron only by `lead` later."""
     due: dict[str, Ns] = {}
     for instant in (beats.c.deadline, beats.c.run_due):  # an index each, which one query with OR would not use in order
-        rows = connection.execute(select(beats.c.monitor_id, instant).where(instant < watermark).order_by(instant).limit(limit))
-        for monitor_id, at in rows.all():
+        query = select(beats.c.monitor_id, instant).where(instant < watermark).order_by(instant).limit(limit)
+        if lead:
+            query = query.join(monitors).where(monitors.c.cron.is_(None) | (instant < watermark - lead))
+        for monitor_id, at in connection.execute(query).all():
             due[monitor_id] = min(at, due.get(monitor_id, at))
     return sorted(due, key=lambda monitor_id: due[monitor_id])[:limit]
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec.structs import replace
+
 from simulation.rulings import HELD_AFTER_A_STALL, Outage, Ruling
 from simulation.slots import Span
 from simulation.waiting import distance, early, expected_after, opens, put_off
@@ -85,7 +87,7 @@ class Life:
     def hear(self, ping: Ping) -> None:
         if self.gone:
             return
-        self.look(ping.at)
+        self.look(ping.at, ping.lead)
         values: dict[str, float | str] = {**ping.numbers, **ping.texts}
         if ping.kind in ("success", "fail"):
             self.impatient = False
@@ -103,30 +105,42 @@ class Life:
             for ruling in self.rulings.values():
                 ruling.hear(ping, values, self)
 
-    def look(self, watermark: Ns) -> None:
-        """Everything that was received before the watermark has been heard: whatever time decides until then is decided, in its order."""
+    def look(self, watermark: Ns, lead: Ns = 0) -> None:
+        """Everything that was received before the watermark has been heard: whatever time decides until then is decided, in its order.
+
+        Our clock is ahead of the one on the wall by `lead`, and slots of cron are where that one is.
+        """
         while True:
-            own = self.due
-            first = min((one for one in (own, *(ruling.due for ruling in self.rulings.values())) if one is not None), default=watermark)
+            instants = [(self.due, None), *((ruling.due, ruling) for ruling in self.rulings.values())]
+            coming = [(due + self._by_slots(ruling) * lead, ruling) for due, ruling in instants if due is not None]
+            first = min((at for at, _ in coming), default=watermark)
             if first >= watermark or self.gone:
                 return
-            if own == first:
-                self._miss(first)
+            if self.due is not None and (first, None) in coming:
+                self._miss(self.due)
             for ruling in self.rulings.values():
-                if ruling.due == first:
+                if ruling.due is not None and ruling.due + self._by_slots(ruling) * lead == first:
                     ruling.pass_time(self)
+
+    def _by_slots(self, ruling: Ruling | None) -> bool:
+        return self.schedule.cron is not None or (ruling is not None and ruling.rule.cron is not None)
+
+    def _met(self, gap: Gap, ruling: Ruling | None = None) -> Gap:
+        """The gap as slots meet it."""
+        led = gap.lead if self._by_slots(ruling) and gap.reason != "clock" else 0
+        return replace(gap, start=gap.start - led)
 
     def miss_out(self, gap: Gap) -> None:
         """We were not listening; or the clock was put forward, and of that time nothing has passed."""
         if self.gone:
             return
         for run in self.runs:
-            self._run_in_gap(run, gap)
+            self._run_in_gap(run, self._met(gap))
         if self.runs:
             self._time_runs()
-        self._wait_longer(gap)
+        self._wait_longer(self._met(gap))
         for ruling in self.rulings.values():
-            ruling.miss_out(gap, self)
+            ruling.miss_out(self._met(gap, ruling), self)
             if gap.reason == "clock":
                 ruling.set_forward(gap)
 

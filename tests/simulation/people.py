@@ -90,7 +90,7 @@ class People:
             return
         self._hear()
         # Else the engine is in the midst of declaring, and nobody can tell which was first.
-        if not life.is_due(scene.looked, scene.looking):
+        if not life.is_due(scene.looked - scene.lead, scene.looking):
             edit(life)
 
     def _hear(self) -> None:
@@ -108,7 +108,7 @@ class People:
         with scene.api.begin() as connection:
             self._witness.hear_settled(connection)
             self._witness.hear_half_a_gap(connection, life)
-            life.look(scene.looked)
+            life.look(scene.looked, scene.lead)
             watched = monitors.get(connection, scene.project.id, life.monitor)
             assert watched is not None
             yield connection, watched, now
@@ -207,7 +207,7 @@ class People:
         if scene.engine is None or scene.is_held:
             return
         self._hear()
-        if any(life.is_due(scene.looked, scene.looking) for life in scene.lives.values()):
+        if any(life.is_due(scene.looked - scene.lead, scene.looking) for life in scene.lives.values()):
             return
         spared = ground.dies_in, ground.control_fails_in
         ground.dies_in = ground.control_fails_in = None
@@ -222,7 +222,7 @@ class People:
         ground.dies_in, ground.control_fails_in = spared
         scene.say(f"rules at {iso(now)}: {scene.rules}")
         for life in scene.lives.values():
-            life.look(scene.looked)
+            life.look(scene.looked, scene.lead)
             if not life.gone:
                 life.rule(scene.rules, now)
 

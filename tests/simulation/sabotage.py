@@ -49,7 +49,7 @@ def _put(stack: ExitStack, target: Any, name: str, value: Any) -> None:
 @bug
 def a_deadline_passes_a_second_late(stack: ExitStack) -> None:
     due = overdue._due
-    _put(stack, overdue, "_due", lambda connection, watermark, limit: due(connection, watermark - SECOND, limit))
+    _put(stack, overdue, "_due", lambda connection, watermark, lead, limit: due(connection, watermark - SECOND, lead, limit))
 
 
 @bug

@@ -53,6 +53,7 @@ class Scene:
         self.held_until: Ns = 0  # the machine stands still
         self.looked: Ns = 0  # up to this instant all that was overdue is declared
         self.looking: Ns = 0  # and up to this one some of it may be
+        self.lead: Ns = 0  # by how much the engine's clock was ahead of the one on the wall when it looked
         self.pace: Ns = 0  # by how much the time of this machine is ahead of `elapsed`
         self.ended_at: Ns | None = None
         self.stepped = False  # somebody has put the clock forward or back
@@ -106,7 +107,8 @@ class Scene:
     def logical(self) -> Ns:
         """The time by which this machine goes."""
         now = max((worker.clock() for worker in self.workers.values()), default=self.ground.wall())
-        self.pace = max(self.pace, now - self.ground.elapsed)
+        if self.workers:
+            self.pace = now - self.ground.elapsed
         return now
 
     # Life and death.

@@ -184,7 +184,12 @@ class Worker:
         ground.step("a worker has its journal")
         behind = missed(ground.journals, slot, self.clock(), judged)
         self._committer = Committer(
-            self._append, cast(ThreadPool, Inline()), Stamps(self.clock, slot, after=newest), behind, lambda: self.clock.stepped
+            self._append,
+            cast(ThreadPool, Inline()),
+            Stamps(self.clock, slot, after=newest),
+            behind,
+            lambda: self.clock.stepped,
+            lambda: self.clock.lead,
         )
         self._listening = Listening(ground.journals, slot, self._committer)
         self._parts.append(self._listening)
@@ -272,7 +277,7 @@ class Engine:
         self._parts += [inbox, shipped]
         self.settle = Settle(control, inbox, BASE_URL)
         self._guard = Guard(control, self.settle.heard, ground.storm_hold, BASE_URL)
-        self._overdue = Overdue(control, lambda: self.settle.watermark, BASE_URL, self._guard)
+        self._overdue = Overdue(control, lambda: self.settle.watermark, BASE_URL, self._guard, lambda: self.clock.lead)
         self._mark = Mark(ground.rules_mark)
         self._parts.append(self._mark)
         self.post = Post()

@@ -51,6 +51,7 @@ class Ticks:
                 more = engine.judge()
             finally:
                 scene.looked, scene.looking = max(scene.looked, engine.looked), max(scene.looking, engine.looking)
+                scene.lead = engine.clock.lead
             if not more:
                 break
         else:

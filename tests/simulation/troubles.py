@@ -151,6 +151,8 @@ class Troubles:
 
     def _step_clock(self, *steps: Ns) -> None:
         step = self._scene.chance.choice(steps)
+        if step < 0 and self._scene.looking > self._scene.looked:
+            return  # by which clock what was half declared was looked at nobody can tell
         self._scene.say(f"the clock on the wall jumps by {step / SECOND} s")
         self._scene.stepped = True
         self._scene.ground.skew += step

@@ -92,7 +92,7 @@ class Witness:
         watermark = engine.settle.watermark
         self._feed(self._offsets(self._scene.view.execute(_OFFSETS)))
         if watermark is not None:
-            self._look(watermark)
+            self._look(watermark, engine.clock.lead)
         self._read()
         for monitor, life in self._scene.lives.items():
             if life.turns != self._turns[monitor]:
@@ -102,7 +102,7 @@ class Witness:
                 amiss = sorted(wanted ^ set(self._incidents[monitor]))
                 raise self._scene.fail(f"incidents that are too many or missing: {[(iso(at), rule) for at, rule in amiss]}", monitor)
 
-    def _look(self, watermark: Ns) -> None:
+    def _look(self, watermark: Ns, lead: Ns) -> None:
         scene = self._scene
         for record in self._coming():
             if record.at < watermark:
@@ -111,7 +111,7 @@ class Witness:
         if watermark < now - SECOND and not scene.ground.disk_full:
             raise scene.fail(f"the watermark is {iso(watermark)} at {iso(now)}, though all workers listen")
         for life in scene.lives.values():
-            life.look(watermark)
+            life.look(watermark, lead)
 
     def _read(self) -> None:
         scene = self._scene
