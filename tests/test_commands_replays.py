@@ -218,6 +218,19 @@ def test_rule_files_with_errors_are_not_replayed(program: House) -> None:
     Path("rules.yml").write_text("groups: [{name: g, rules: [{alert: A, type: statu, match: {all: true}}]}]")
     program.run("rules", "replay", "--from", "7d", "--rules", "rules.yml", status=2)
     assert program.complained.startswith("rules.yml:1:45: `type: statu` is not known")
+    program.run("rules", "replay", "--from", "7d", "--rules", "rules.yml", "--json", status=2)
+    assert [error["line"] for error in json.loads(program.said)["errors"]] == [1]
+
+
+def test_a_directory_without_rule_files_is_not_replayed(program: House) -> None:
+    Path("rules.d").mkdir()
+    program.run("rules", "replay", "--from", "7d", "--rules", "rules.d", status=2)
+    assert program.complained.startswith("rules.d: holds no *.yml and no *.yaml file; ")
+
+
+def test_numbers_are_shown_whole(program: House) -> None:
+    program.ping(program.w1, 19.5, 1_234_567.5)
+    assert "2023-11-14T22:32:50.000Z  w1: Deep ok → firing (1234567.5)" in program.lines(*SPAN, "--rules", "rules.yml")
 
 
 def test_a_recent_past_is_all_there(program: House) -> None:

@@ -25,6 +25,7 @@ from rules.accept import by_project
 from rules.book import current
 from rules.rehearsal.firings import Firing
 from rules.rehearsal.replay import Replayed
+from rules.rehearsal.samples import sample
 from rules.rule_files import RuleErrors, read
 from store.control import gaps, projects
 from store.instant import iso, span
@@ -84,6 +85,8 @@ def command(
     The stored pings go through the engine's own judgement once more, on a clock of its own; nobody is told, and nothing is changed. It
     works beside a running server. Without --rules it is about the rules that are in force and the alerts of the API and the pages; with it,
     about the rules of these files alone.
+
+    The exit status is 2 when such a file has errors, or the command was asked for wrongly, and 1 when it cannot be answered.
     """
     end = clock.now() if end is None else end
     if start >= end:
@@ -91,7 +94,7 @@ def command(
     try:
         written = read(*places).rules if places else None
     except RuleErrors as refused:
-        show_errors(refused.errors, as_json=False)
+        show_errors(refused.errors, as_json)
         context.exit(2)
     settings = settings_of(flags)
     with administration(flags["data_dir"]) as lastbeat:
@@ -235,4 +238,4 @@ def _name(rule: Rule | None) -> str:
 
 
 def _valued(value: float | str | None) -> str:
-    return "" if value is None else f" ({value:g})" if isinstance(value, float) else f" ({value!r:.60})"
+    return "" if value is None else f" ({sample(value)})"

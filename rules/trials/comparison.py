@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from rules.rehearsal.samples import number
 from rules.rule_files.complaints import Place
 from rules.rule_files.timespan import written
 from rules.trials.performance import Alerted, Line, Performance, Seen, described
@@ -144,7 +145,7 @@ def _shown(name: str, value: Any) -> str:
         return written(value // SECOND)
     if name in _ANY_ORDER:
         return ", ".join(value)
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return number(value) if isinstance(value, float) else str(value)
 
 
 def _said(told: Notification) -> str:

@@ -15,6 +15,7 @@ from rules.book import Book
 from rules.case import Case, Turn, Word
 from rules.hearers import Hearers, KnownAs
 from rules.rehearsal import Announced, Rehearsal, Said
+from rules.rehearsal.samples import sample
 from rules.rule_files.timespan import written
 from rules.trials.cast import DEFAULT
 from rules.trials.course import Course, Delay, Down, Step
@@ -230,7 +231,7 @@ def _moved(moved: Transition, name: str) -> str:
 
 
 def _turned(turn: Turn, monitor: Monitor) -> str:
-    value = "" if turn.value is None else f" ({turn.value:g})" if isinstance(turn.value, float) else f" ({turn.value!r:.60})"
+    value = "" if turn.value is None else f" ({sample(turn.value)})"
     return f"{monitor.name}: {turn.rule.name} {turn.before} → {turn.after}{value}"
 
 
