@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from rules.rule_files import Complaint
 from rules.trials.comparison import Failure, Outcome
 
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML has no way to say
@@ -19,8 +20,17 @@ class Suite(NamedTuple):
     outcomes: Sequence[tuple[Outcome, float]]
 
 
-def document(suites: Sequence[Suite]) -> bytes:
-    root = Element("testsuites", _sums([one for suite in suites for one in suite.outcomes]))
+class Refused(NamedTuple):
+    """A file that could not be tested, and why."""
+
+    file: str
+    errors: Sequence[Complaint]
+
+
+def document(suites: Sequence[Suite], refused: Sequence[Refused] = ()) -> bytes:
+    root = Element("testsuites", _sums([one for suite in suites for one in suite.outcomes], len(refused)))
+    for file in refused:
+        _error(SubElement(root, "testsuite", {"name": _printable(file.file), **_sums([], 1)}), file)
     for suite in suites:
         element = SubElement(root, "testsuite", {"name": _printable(suite.file), **_sums(suite.outcomes)})
         for outcome, seconds in suite.outcomes:
@@ -40,13 +50,21 @@ def _case(suite: Element, file: str, outcome: Outcome, seconds: float) -> None:
         failure.text = _printable("\n".join(lines))
 
 
+def _error(suite: Element, refused: Refused) -> None:
+    named = _printable(refused.file)
+    case = SubElement(suite, "testcase", {"name": named, "classname": named, "file": named, "time": "0.000"})
+    error = SubElement(case, "error", {"message": _printable(str(refused.errors[0]))})
+    error.text = _printable("\n".join(map(str, refused.errors)))
+
+
 def _sentence(failure: Failure) -> str:
     return f"{failure.what}: expected {failure.expected}, got {failure.got}"
 
 
-def _sums(outcomes: Sequence[tuple[Outcome, float]]) -> dict[str, str]:
+def _sums(outcomes: Sequence[tuple[Outcome, float]], refused: int = 0) -> dict[str, str]:
     failed = sum(1 for outcome, _ in outcomes if outcome.failures)
-    return {"tests": str(len(outcomes)), "failures": str(failed), "errors": "0", "time": f"{sum(seconds for _, seconds in outcomes):.3f}"}
+    time = f"{sum(seconds for _, seconds in outcomes):.3f}"
+    return {"tests": str(len(outcomes) + refused), "failures": str(failed), "errors": str(refused), "time": time}
 
 
 def _printable(text: str) -> str:

@@ -135,3 +135,28 @@ def test_colours_are_for_terminals_alone(folder: Path) -> None:
 
 def test_a_file_that_is_not_there_is_an_error(folder: Path) -> None:
     assert run("tests/nowhere.yml", status=2).stderr.splitlines()[0] == "tests/nowhere.yml: cannot be read: No such file or directory"
+
+
+def test_results_that_cannot_be_written_are_no_failed_test(folder: Path) -> None:
+    result = run("tests/deep.yml", "--junit", "nowhere/out.xml", status=2)
+    assert result.stderr == "Error: The results cannot be written to nowhere/out.xml: No such file or directory.\n"
+    assert lines(result)[-1] == "2 tests passed, in 0 s."
+
+
+def test_build_servers_are_told_of_files_with_errors(folder: Path) -> None:
+    run("tests/deep.yml", "--junit", "out.xml")
+    (folder / "other.yml").write_text("rule_files: [../rules.yml]\ntest: []\n")
+    result = run("tests/other.yml", "tests/deep.yml", "tests/nowhere.yml", "--junit", "out.xml", status=2)
+    root = ElementTree.parse("out.xml").getroot()  # noqa: S314  # written by ourselves
+    assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("2", "0", "2")
+    assert [(suite.get("name"), suite.get("tests"), suite.get("errors")) for suite in root] == [
+        ("tests/other.yml", "1", "1"),
+        ("tests/nowhere.yml", "1", "1"),
+    ]
+    ((error,),) = root[0]
+    assert (error.tag, error.get("message"), error.text) == ("error", *[result.stderr.splitlines()[0]] * 2)
+
+
+def test_numbers_are_shown_whole(folder: Path) -> None:
+    (folder / "deep.yml").write_text(TEST.replace("150 9", "1234567.5 9"))
+    assert "            0s  w1: Deep ok → firing (1234567.5)" in lines(run("-v", "tests/deep.yml"))

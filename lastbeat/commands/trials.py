@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 import click
 
 from lastbeat.commands.columns import visible
 from lastbeat.commands.rules import number, show_errors
-from lastbeat.junit import Suite, document
+from lastbeat.junit import Refused, Suite, document
 from rules import trials
-from rules.rule_files import Complaint, RuleErrors
+from rules.rule_files import RuleErrors
 from rules.rule_files.timespan import written
 from rules.trials import TrialFile
 from rules.trials.comparison import Failure, Outcome, performed
@@ -24,12 +23,20 @@ _FAILURES = 20  # that are shown of one test
 _LINES = 40  # of what happened, for a test that failed
 
 
+class _Unwritten(click.ClickException):
+    """What came of the tests could not be kept."""
+
+    exit_code = 2  # 1 would say that a test failed
+
+
 @click.command()
 @click.argument("files", type=click.Path(path_type=Path, dir_okay=False), nargs=-1, required=True, metavar="FILE...")
-@click.option("--junit", type=click.File("wb", lazy=True), metavar="FILE", help="Also write the results there, as JUnit XML.")
+@click.option(
+    "--junit", type=click.Path(dir_okay=False, allow_dash=True), metavar="FILE", help="Also write the results there, as JUnit XML."
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show of each test all that happened.")
 @click.pass_context
-def test(context: click.Context, files: tuple[Path, ...], junit: IO[bytes] | None, verbose: bool) -> None:
+def test(context: click.Context, files: tuple[Path, ...], junit: str | None, verbose: bool) -> None:
     """Test rules: what they would make of pings that a file describes.
 
     \b
@@ -38,33 +45,44 @@ def test(context: click.Context, files: tuple[Path, ...], junit: IO[bytes] | Non
     FILE names rule files, and says what jobs send and what is expected then; docs/rules.md says how. The engine's own judgement goes
     through it on a clock of its own, in no time, and tells nobody.
 
-    The exit status is 0 when all is as expected, 1 when a test failed, and 2 when a file has errors or the command was asked for wrongly.
+    The exit status is 0 when all is as expected, 1 when a test failed, and 2 when a file has errors, the results cannot be written or the
+    command was asked for wrongly.
     """
-    found = _read(files)
-    if found is None:
+    found, refused = _read(files)
+    if refused:
+        show_errors(list(dict.fromkeys(error for one in refused for error in one.errors)), as_json=False)
+        _write(junit, [], refused)
         context.exit(2)
     suites = [_tried(file, verbose=verbose) for file in found]
     outcomes = [one for suite in suites for one in suite.outcomes]
     failed = sum(1 for outcome, _ in outcomes if outcome.failures)
     _sum_up(len(outcomes), failed, sum(seconds for _, seconds in outcomes))
-    if junit is not None:
-        junit.write(document(suites))
+    _write(junit, suites)
     if failed:
         context.exit(1)
 
 
-def _read(files: Sequence[Path]) -> list[TrialFile] | None:
-    """The tests; None where there are errors, which are shown: of all files at once."""
+def _read(files: Sequence[Path]) -> tuple[list[TrialFile], list[Refused]]:
+    """The tests; and the files that have errors, or name rule files with errors."""
     found: list[TrialFile] = []
-    errors: dict[Complaint, None] = {}  # of a rule file that several test files name once
+    refused: list[Refused] = []
     for path in files:
         try:
             found.append(trials.read(path))
-        except RuleErrors as refused:
-            errors |= dict.fromkeys(refused.errors)
-    if errors:
-        show_errors(list(errors), as_json=False)
-    return None if errors else found
+        except RuleErrors as errors:
+            refused.append(Refused(str(path), errors.errors))
+    return found, refused
+
+
+def _write(junit: str | None, suites: Sequence[Suite], refused: Sequence[Refused] = ()) -> None:
+    """The results, for a build server. Where nothing could be tested that is one, lest those of before be taken for today's."""
+    if junit is None:
+        return
+    try:
+        with click.open_file(junit, "wb") as file:
+            file.write(document(suites, refused))
+    except OSError as error:
+        raise _Unwritten(f"The results cannot be written to {junit}: {error.strerror}.") from None
 
 
 def _tried(file: TrialFile, *, verbose: bool) -> Suite:
