@@ -48,6 +48,19 @@ def test_each_file_is_counted(program: Program, folder: Path) -> None:
     assert program.said.startswith("rules.d/20-b.yml: 1 rule\n")
 
 
+def test_errors_beyond_those_that_are_said_are_counted_too(program: Program, folder: Path) -> None:
+    (folder / "10-a.yml").write_text("".join(f"k{n}: 1\n" for n in range(9_000)))
+    program.run("rules", "check", "rules.d", status=1)
+    said = program.complained.splitlines()
+    assert (said[0], said[-1]) == (
+        "rules.d/10-a.yml: there are 8,000 more errors in this file; these come first",
+        "9,000 errors in 1 file.",
+    )
+    program.run("rules", "check", "--json", "rules.d", status=1)
+    errors = json.loads(program.said)["errors"]
+    assert (errors[0]["count"], "count" in errors[1]) == (8_000, False)
+
+
 def test_errors_are_all_said_with_their_places(program: Program, folder: Path) -> None:
     (folder / "10-a.yml").write_text(file("{alert: A, type: status, monitor: m, for: 60}", "{alert: B, type: stats, monitor: m}"))
     (folder / "20-b.yml").write_text("grops: []\n")

@@ -511,6 +511,7 @@ def test_a_file_that_is_wrong_altogether_is_told_about_in_part() -> None:
         "f.yml:1:1: `k0` is no key of a rule file; there are version, groups",
     ]
     assert len(said) == 1_001
+    assert refusal("".join(f"k{n}: 1\n" for n in range(1_001)))[0] == "f.yml: there is one more error in this file; these come first"
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def show_errors(errors: Sequence[Complaint], as_json: bool) -> None:
         where = error.file if error.line is None else f"{error.file}:{error.line}:{error.column}"
         _complain(where, error.sentence)
     files = len({error.file for error in errors})
-    click.echo(f"{number(len(errors), 'error')} in {number(files, 'file')}.", err=True)
+    click.echo(f"{number(sum(error.count for error in errors), 'error')} in {number(files, 'file')}.", err=True)
 
 
 def _complain(where: str, sentence: str, kind: str = "") -> None:

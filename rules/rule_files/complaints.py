@@ -17,13 +17,14 @@ class Place(NamedTuple):
     column: int
 
 
-class Complaint(msgspec.Struct, frozen=True):
-    """One thing that is wrong. `line` and `column` are None where it is about the file as a whole."""
+class Complaint(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that is wrong. `line` and `column` are None where it is about the file as a whole. `count`: for how many it stands."""
 
     file: str
     line: int | None
     column: int | None
     sentence: str
+    count: int = 1
 
     def __str__(self) -> str:
         where = self.file if self.line is None else f"{self.file}:{self.line}:{self.column}"
@@ -52,13 +53,15 @@ class Complaints:
     def add(self, place: Place | None, sentence: str) -> None:
         """`place` is None where the sentence is about the file as a whole."""
         line, column = place or (None, None)
+        complaint = Complaint(self.file, line, column, sentence)
+        if complaint in self._found:
+            return  # YAML's own reader may stop at what was complained about before
         if len(self._found) >= LIMIT:
             self._more += 1
-            return
-        # YAML's own reader may stop at what was complained about before.
-        self._found[Complaint(self.file, line, column, sentence)] = None
+        else:
+            self._found[complaint] = None
 
     def found(self) -> list[Complaint]:
         """What was complained about, in the order in which it was found."""
-        more = f"there are {self._more:,} more errors in this file; these come first"
-        return [*self._found, *([Complaint(self.file, None, None, more)] if self._more else [])]
+        more = f"there {f'are {self._more:,} more errors' if self._more > 1 else 'is one more error'} in this file; these come first"
+        return [*self._found, *([Complaint(self.file, None, None, more, self._more)] if self._more else [])]
