@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from rules.book import Book
+from rules.expectation import schedule_of
 from rules.rule_files.scalars import meant
 from rules.rule_files.timespan import written
 from rules.schedule import expected_after
@@ -128,6 +129,18 @@ def _untimely(rule: Rule, monitors: Sequence[Monitor], now: Ns) -> Iterator[str]
         slow = _slower(monitors, rule.hold, now)
         if slow:
             yield f"`for: {written(rule.hold)}` is over before the next ping of {_named(slow)}: one in {_rhythm(slow[0], now)}"
+    elif rule.interval is not None or rule.cron is not None:
+        hurried = [monitor for monitor in _slower(monitors, 0, now) if _is_hurried(rule, monitor, now)]
+        if hurried:
+            own = written(_apart(schedule_of(rule, hurried[0].schedule), now))
+            yield f"it waits for a ping in {own}, and fires before the next one of {_named(hurried)}: one in {_rhythm(hurried[0], now)}"
+
+
+def _is_hurried(rule: Rule, monitor: Monitor, now: Ns) -> bool:
+    """Whether a heartbeat rule with a schedule of its own fires between two pings of the monitor that are in time."""
+    when = schedule_of(rule, monitor.schedule)
+    turn = _apart(when, now)
+    return turn > 0 and turn * rule.consecutive + when.grace + rule.hold < _apart(monitor.schedule, now)
 
 
 def _slower(monitors: Sequence[Monitor], seconds: float, now: Ns) -> list[Monitor]:

@@ -126,6 +126,22 @@ def test_what_a_rule_names_is_looked_for_in_the_installation(lines: tuple[str, .
         ),
         (("type: status", "match: {tags: [backup]}", "for: 2h"), ["`for: 2h` is over before the next ping of `nightly`: one in 1d"]),
         (("type: heartbeat", "match: {tags: [backup]}", "for: 1s"), []),
+        (
+            ("type: heartbeat", "match: {all: true}", "interval: 10s", "grace: 5s"),
+            ["it waits for a ping in 10s, and fires before the next one of `nightly` and 3 others: one in 1d"],
+        ),
+        (
+            ("type: heartbeat", "match: {tags: [backup]}", "interval: 30m", "grace: 29m"),
+            ["it waits for a ping in 30m, and fires before the next one of `nightly` and 1 other: one in 1d"],
+        ),
+        (("type: heartbeat", "monitor: hourly", "interval: 30m", "grace: 30m"), []),
+        (("type: heartbeat", "monitor: hourly", "interval: 20m", "grace: 1s", "consecutive: 3"), []),
+        (("type: heartbeat", "monitor: hourly", "interval: 20m", "grace: 1s", "for: 40m"), []),
+        (
+            ("type: heartbeat", "monitor: nightly", "schedule: '0 * * * *'", "grace: 1h"),
+            ["it waits for a ping in 1h, and fires before the next one of `nightly`: one in 1d"],
+        ),
+        (("type: heartbeat", "monitor: hourly", "schedule: '0 2 * * *'"), []),
         ((*THRESHOLD, "monitor: nightly", "metric: rows", "window: {func: mean, over: 2d}", "for: 1m"), []),
         (
             (*THRESHOLD, "monitor: nightly", "metric: rows", "window: {func: mean, over: 47h}", "for: 1m"),
@@ -140,6 +156,8 @@ def test_rules_that_are_quicker_than_pings_are_named(lines: tuple[str, ...], sen
 def test_a_schedule_that_cannot_be_computed_is_passed_over() -> None:
     lost = replace(FACTS, monitors=[monitor("lost", Schedule(cron="0 2 * * *", timezone="Nowhere/Gone"))])
     assert among("type: status", "monitor: lost", "for: 1m", facts=lost) == []
+    assert among("type: heartbeat", "monitor: lost", "schedule: '0 3 * * *'", facts=lost) == []
+    assert among("type: heartbeat", "monitor: lost", "interval: 10s", facts=lost) == []
 
 
 def test_the_rhythm_of_a_cron_schedule_is_its_shortest() -> None:
