@@ -133,6 +133,8 @@ SHAPES: list[tuple[str, ...]] = [
     ("‸groups\n", f"here must be a mapping, such as {GROUPS}"),
     ("version: ‸2\n", "`version: 2` is not known; this Lastbeat reads version 1"),
     ("‸grops: []\n", "`grops` is no key of a rule file, did you mean `groups`?"),
+    ("?‸ \n: c\n", "an empty key is here; write what is before the colon, or leave it out"),
+    ("‸'': c\n", "an empty key is here; write what is before the colon, or leave it out"),
     ("‸on: push\n", "`on` is no key of a rule file; there are version, groups"),
     ("‸rules: []\n", f"`rules` belongs to a group: {GROUPS}"),
     ("‸alert: A\n", "`alert` belongs to a rule, in `rules`"),
@@ -502,6 +504,18 @@ def test_the_sentences_are_the_same_without_the_quick_reader_of_yaml(monkeypatch
     quick = [refusal(text) for text in texts]
     monkeypatch.setattr(nodes, "_QUICK", yaml.SafeLoader)
     assert [refusal(text) for text in texts] == quick
+
+
+def test_a_quote_that_is_closed_by_the_next_one_is_looked_for_where_it_begins() -> None:
+    begun = 'groups:\n  - name: g\n    rules:\n      - alert: "A\n        type: threshold\n'
+    hint = "; the quote of line 4 is closed in this line: is one missing there?"
+    assert refusal(begun + '        op: ">"\n') == [
+        f"f.yml:6:15: this is not YAML: expected chomping or indentation indicators, but found '\"'{hint}"
+    ]
+    assert refusal(begun + '        monitor: "x"\n') == [f"f.yml:6:19: the text before this has ended; quote the whole of it{hint}"]
+    closed = begun.replace('"A', '"A"')
+    assert refusal(closed + '        monitor: "x" y\n') == ["f.yml:6:22: the text before this has ended; quote the whole of it"]
+    assert refusal(begun + "        monitor: x\n") == ["f.yml:4:16: this quote is never closed"]
 
 
 def test_a_file_that_is_wrong_altogether_is_told_about_in_part() -> None:

@@ -58,6 +58,9 @@ class Fields:
         for key in self._keys:
             if key in names:
                 continue
+            if not key:
+                self.complain_of_key(key, "an empty key is here; write what is before the colon, or leave it out")
+                continue
             said = (elsewhere or {}).get(key)
             near = nearest(key, names)
             self._misspelt.update(near)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import takewhile
 from typing import Final
 
 import yaml
@@ -53,6 +55,21 @@ def explained(text: str, error: yaml.MarkedYAMLError) -> tuple[Place, str]:
     """Where the text stops being YAML, and what to do about it. `text`: as it was read."""
     mark = error.problem_mark or error.context_mark
     assert mark is not None  # the parser of a text always knows where it is
+    at, sentence = _understood(text, error, mark)
+    quoted = _quoted_up_to(text, mark)
+    return at, sentence if quoted is None else f"{sentence}; the quote of line {quoted} is closed in this line: is one missing there?"
+
+
+def _quoted_up_to(text: str, mark: yaml.Mark) -> int | None:
+    """The line of a quote that is closed lines later, in that of the mark."""
+    with suppress(yaml.YAMLError, ValueError, OverflowError, IndexError):  # the text is known to be none of YAML
+        for token in takewhile(lambda token: token.start_mark.line < mark.line, yaml.scan(text)):
+            if isinstance(token, yaml.ScalarToken) and token.style in ("'", '"') and token.end_mark.line == mark.line:
+                return int(token.start_mark.line) + 1
+    return None
+
+
+def _understood(text: str, error: yaml.MarkedYAMLError, mark: yaml.Mark) -> tuple[Place, str]:
     start = mark.index - mark.column
     before = text[start : mark.index]
     template = re.search(r"[:-][ ]+(\{\{)", before)
