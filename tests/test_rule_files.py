@@ -706,6 +706,7 @@ def test_every_line_of_the_loader_is_run_by_these_cases(tmp_path: Path, monkeypa
         test_a_directory_without_files_is_no_set_of_no_rules(other)
         test_a_directory_that_cannot_be_listed_is_named(tmp_path, monkeypatch)
         test_a_file_that_is_wrong_altogether_is_told_about_in_part()
+        test_a_quote_that_is_closed_by_the_next_one_is_looked_for_where_it_begins()
         refusal("#" * (SIZE_LIMIT + 1))
         parse("")
     finally:

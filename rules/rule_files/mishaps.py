@@ -62,11 +62,12 @@ def explained(text: str, error: yaml.MarkedYAMLError) -> tuple[Place, str]:
 
 def _quoted_up_to(text: str, mark: yaml.Mark) -> int | None:
     """The line of a quote that is closed lines later, in that of the mark."""
+    found = None
     with suppress(yaml.YAMLError, ValueError, OverflowError, IndexError):  # the text is known to be none of YAML
         for token in takewhile(lambda token: token.start_mark.line < mark.line, yaml.scan(text)):
             if isinstance(token, yaml.ScalarToken) and token.style in ("'", '"') and token.end_mark.line == mark.line:
-                return int(token.start_mark.line) + 1
-    return None
+                found = token.start_mark.line + 1
+    return found
 
 
 def _understood(text: str, error: yaml.MarkedYAMLError, mark: yaml.Mark) -> tuple[Place, str]:
