@@ -14,7 +14,7 @@ import msgspec
 
 from store.model import SECOND, Gap, GapReason, Ns
 
-STALL: Final[Ns] = 10 * SECOND  # a shorter step is taken for a moment in which nobody listened
+STEP: Final[Ns] = 2 * SECOND  # a shorter one is taken for a moment in which nobody listened
 FOREVER: Final[Ns] = 1 << 63
 
 
@@ -59,11 +59,12 @@ class Course:
         """What is put on record of the times in which nobody listened."""
         found = [_gap(self._before(down.start), self.stamp(down.end), "restart") for down in self._downs]
         jumps = [step for step in self._steps if not self.is_down(step.at)]
-        found += [_gap(self._before(step.at), self.stamp(step.at), "stall" if step.by < STALL else "clock") for step in jumps]
+        found += [_gap(self._before(step.at), self.stamp(step.at), "stall" if step.by < STEP else "clock") for step in jumps]
         return sorted(found, key=lambda gap: gap.at)
 
     def judged(self, at: Ns) -> Ns:
         """Everything stamped before this is judged at that time."""
+        at = self._up_to(at)  # who is not running judges nothing
         reached = max(self._up_to(min(at, until)) - delay.by for delay, until in self._spans() if delay.at <= at)
         # Of a time in which nobody listened nothing is judged before it is over, and on record.
         hidden = next((down for down in self._downs if down.start < reached < down.end), None)
@@ -102,7 +103,7 @@ class Course:
 
 
 def _followed(steps: Sequence[Step]) -> list[Step]:
-    """What Lastbeat's clock makes of the machine's: it never goes back, but on at its own pace until the other has caught up."""
+    """What Lastbeat's clock makes of the machine's: it never goes back. That it goes a little slower then is left out here."""
     ahead = accumulate(accumulate(step.by for step in steps), max, initial=0)
     return [Step(step.at, after - before) for step, (before, after) in zip(steps, pairwise(ahead), strict=True) if after > before]
 
