@@ -167,7 +167,7 @@ def a_late_ping_hides_that_it_was_late(stack: ExitStack) -> None:
     ping = Case.ping
 
     def forgiving(self: Case, one: Any) -> None:
-        with patch.object(Case, "until", lambda self, instant: None):
+        with patch.object(Case, "until", lambda self, *_: None):
             ping(self, one)
 
     _put(stack, Case, "ping", forgiving)
