@@ -25,8 +25,8 @@ from rules.accept import by_project
 from rules.book import current
 from rules.rehearsal.firings import Firing
 from rules.rehearsal.replay import Replayed
-from rules.rehearsal.samples import sample
 from rules.rule_files import RuleErrors, read
+from rules.samples import sample
 from store.control import gaps, projects
 from store.instant import iso, span
 from store.model import SECOND, Monitor, Ns

@@ -7,6 +7,7 @@ from typing import Final
 from rules.rule_files.conditions import check_comparable
 from rules.rule_files.fields import Fields
 from rules.rule_files.scalars import number_or_text, operator, whole
+from rules.samples import sample
 from rules.threshold import judged
 from store.model import Operator
 from store.rule import Resolve, Rule, RuleType
@@ -48,7 +49,7 @@ def _well(resolve: Fields, limit: Limit) -> Limit:
     elif check_comparable(resolve, op, value):
         both = _both(limit[0], limit[1], op, value)
         if both is not None:
-            resolve.complain("value", f"overlaps with the breach: {both} would be {limit[0]} {_written(limit[1])} and well again at once")
+            resolve.complain("value", f"overlaps with the breach: {both} would be {limit[0]} {sample(limit[1])} and well again at once")
     return op, value
 
 
@@ -61,8 +62,4 @@ def _both(op: Operator, value: float | str, well_op: Operator, well: float | str
     else:
         low, high = sorted((value, well))
         samples = [low - max(1, abs(low)), low, low / 2 + high / 2, high, high + max(1, abs(high))]
-    return next((_written(one) for one in samples if judged(breach, one) == judged(over, one) == "breach"), None)
-
-
-def _written(value: float | str) -> str:
-    return f"{value:g}" if isinstance(value, float) else repr(value[:60])
+    return next((sample(one) for one in samples if judged(breach, one) == judged(over, one) == "breach"), None)

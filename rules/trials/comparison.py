@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import msgspec
 
-from rules.rehearsal.samples import number
 from rules.rule_files.complaints import Place
 from rules.rule_files.timespan import written
+from rules.samples import number
 from rules.trials.performance import Alerted, Line, Performance, Seen, described
 from rules.trials.trial import Notification, Trial
 from store.model import SECOND

@@ -15,8 +15,8 @@ from rules.book import Book
 from rules.case import Case, Turn, Word
 from rules.hearers import Hearers, KnownAs
 from rules.rehearsal import Announced, Rehearsal, Said
-from rules.rehearsal.samples import sample
 from rules.rule_files.timespan import written
+from rules.samples import sample
 from rules.trials.cast import DEFAULT
 from rules.trials.course import Course, Delay, Down, Step
 from rules.trials.trial import Event, Expectation, Notification, Trial
