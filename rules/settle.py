@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 from prometheus_client import Counter, Gauge
 
-from rules import ledger
+from rules import book, ledger
 from rules.case import Case
 from rules.storm import Recent
 from store.control import Control, gaps, offsets, progress, standings, verdicts
@@ -74,7 +74,9 @@ class Settle:
             behind = progress.of(connection, gap)
             known = [one for one in gaps.within(connection, gap.start, gap.end) if one.reason == "clock" and one.at != gap.at]
             wide = replace(gap, start=gap.start - gap.lead)  # by the clock on the wall it began sooner
-            concerned = sorted({*verdicts.touched_by(connection, wide, behind), *standings.touched_by(connection, wide, behind)})
+            intervals = {rule.uid: rule.interval for rule in book.current(connection).rules if rule.interval is not None}
+            lasting = standings.touched_by(connection, wide, behind, intervals)
+            concerned = sorted({*verdicts.touched_by(connection, wide, behind), *lasting})
         if gap.reason == "clock" and known:
             concerned = []  # each worker has seen the clock being put forward, and it was put forward once
         for start in range(0, len(concerned), _BATCH):

@@ -401,6 +401,19 @@ def test_what_waits_for_a_rule_that_is_gone_stops_nobody(world: World) -> None:
     assert world.overdue.step(world.at(201)) is False
 
 
+def test_a_gap_concerns_a_rule_whose_interval_is_not_counted_from_a_ping(world: World) -> None:
+    job = world.monitor(interval=7 * 86_400)
+    rule = heartbeat(interval=2 * 86_400, grace=0)
+    pinged(world, job, 0)
+    world.run(100_000)
+    world.follow(rule, at=300_000)  # more than its interval after the ping: it waits from now on, and nobody knows for which moment
+    assert world.stands(rule, job).expected_at == world.at(300_000 + 2 * 86_400)
+    world.run(300_001)
+    world.gap(340_000, 341_000)  # and it may have been one of these
+    world.run(600_000)
+    assert world.stands(rule, job).state == "ok"
+
+
 def test_a_batch_of_monitors_with_several_due_rules_is_not_the_last(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overdue, "_BATCH", 2)
     busy, other = world.monitor(interval=86_400), world.monitor(interval=86_400)

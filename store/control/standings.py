@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import astuple, replace
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from store.control.rows import Rows, as_json, given, is_given
-from store.control.tables import monitors, standings
+from store.control.tables import beats, monitors, standings
 from store.model import SECOND, Gap, Ns
 from store.rule import Standing
 
@@ -74,17 +74,24 @@ def due(connection: Connection, watermark: Ns, limit: int, lead: Ns = 0, slotted
     return list(dict.fromkeys(connection.execute(query.order_by(standings.c.due_at).limit(limit)).scalars()))
 
 
-def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
-    """Monitors of which a rule waits for a ping that the gap may have swallowed, and some more; see `verdicts.touched_by`."""
+def touched_by(connection: Connection, gap: Gap, behind: str = "", intervals: Mapping[str, int] | None = None) -> list[str]:
+    """Monitors of which a rule waits for a ping that the gap may have swallowed, and some more; see `verdicts.touched_by`.
+
+    `intervals`: seconds, of the rules that have one of their own, by their uids.
+    """
     touched: ColumnElement[bool]
     if gap.reason == "clock":
         touched = standings.c.active_at.is_not(None) | standings.c.clear_at.is_not(None) | (standings.c.due_at >= gap.start)
     elif gap.reason == "stall":
         touched = standings.c.due_at.between(gap.start, gap.end + SECOND) & standings.c.expected_at.is_not(None)
     else:
-        # After a gap an interval of up to an hour is counted anew, and a ping may come at any time within it.
-        touched = (standings.c.due_at >= gap.start) & (standings.c.expected_at <= gap.end + 3_600 * SECOND)
-    query = select(standings.c.monitor_id).join(monitors).where(touched, monitors.c.deleted_at.is_(None))
+        # An interval that is not counted from a ping began at its last moment or at any before, and so may a ping come.
+        own = monitors.c.interval
+        interval = (case(intervals, value=standings.c.rule, else_=own) if intervals else own) * SECOND
+        anytime = ((standings.c.expected_at - beats.c.last_ping_at) % interval != 0) & (standings.c.expected_at - interval <= gap.end)
+        touched = (standings.c.due_at >= gap.start) & ((standings.c.expected_at <= gap.end + 300 * SECOND) | anytime)
+    watched = standings.join(monitors).join(beats, beats.c.monitor_id == monitors.c.id)
+    query = select(standings.c.monitor_id).select_from(watched).where(touched, monitors.c.deleted_at.is_(None))
     return list(connection.execute(query.where(standings.c.monitor_id > behind).distinct().order_by(standings.c.monitor_id)).scalars())
 
 
