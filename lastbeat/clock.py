@@ -8,13 +8,12 @@ from collections.abc import Callable
 
 from prometheus_client import Counter
 
-from store.model import SECOND, Ns
+from store.model import CATCHING_UP, SECOND, Ns
 
 log = logging.getLogger(__name__)
 _steps = Counter("lastbeat_clock_steps", "Times that the clock of this machine was put forward or back.", ["direction"])
 
 _STEP = 2 * SECOND  # less than this is a clock being tuned, which the stamps bear
-_SLOWER = 20  # one second in so many is left out until the clock on the wall has caught up
 
 
 def now() -> Ns:
@@ -58,6 +57,6 @@ class Clock:
             _steps.labels("back").inc()
             log.warning("the clock was put back by %.0f s; our own time goes a little slower until both are level", back / SECOND)
         catching_up = self.lead > 0 or wall < expected - _STEP
-        self._last = max(wall, expected - max(0, gone) // _SLOWER) if catching_up else wall
+        self._last = max(wall, expected - max(0, gone) // CATCHING_UP) if catching_up else wall
         self._last_elapsed, self.lead = passed, self._last - wall
         return self._last

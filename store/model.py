@@ -58,6 +58,8 @@ def timed(ping: Ping, seconds: float) -> Ping:
     return msgspec.structs.replace(ping, duration=seconds, numbers=measured | ping.numbers)
 
 
+CATCHING_UP: Final = 100  # while our clock is ahead of the one on the wall, it leaves out one second in so many
+
 # A restart, pings that could not be stored, a machine that slept, a worker that was held up for a moment, a clock that was put forward: of
 # the time from `start` to `end` of such a gap nothing has passed.
 GapReason = Literal["restart", "not_stored", "suspend", "stall", "clock"]

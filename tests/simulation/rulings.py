@@ -81,7 +81,7 @@ class Ruling:
             self._breach(at, life) if ping.kind == "fail" or life.status == "down" else self._clear(at)
         elif rule.type == "heartbeat" and ended and not self.is_plain:
             self._clear(at)
-            self._wait_for(life, expected_after(self._schedule(life), at, self._span))
+            self._wait_for(life, expected_after(self.schedule(life), at, self._span))
 
     def pass_time(self, life: Life) -> None:
         """Its time has come."""
@@ -110,7 +110,7 @@ class Ruling:
             if gap.start <= self.due < gap.end + HELD_AFTER_A_STALL:
                 self.due = gap.end + HELD_AFTER_A_STALL
             return
-        schedule = self._schedule(life)
+        schedule = self.schedule(life)
         if gap.reason == "clock" and gap.end - gap.start < 10 * SECOND:
             if gap.start <= self.due and (schedule.cron is None or self.expected <= gap.end):
                 self.due += gap.end - gap.start
@@ -134,7 +134,7 @@ class Ruling:
         """It begins to wait for the monitor, or waits anew: by itself that makes nobody late."""
         if self.rule.type != "heartbeat" or self.is_plain or life.last is None or life.status == "paused" or self._outage is not None:
             return
-        schedule = self._schedule(life)
+        schedule = self.schedule(life)
         expected = expected_after(schedule, life.last, self._span)
         self._wait_for(life, expected if expected > now else expected_after(schedule, now, self._span))
 
@@ -209,7 +209,7 @@ class Ruling:
 
     # Heartbeats.
 
-    def _schedule(self, life: Life) -> Schedule:
+    def schedule(self, life: Life) -> Schedule:
         rule, own = self.rule, life.schedule
         if rule.interval is not None:
             own = replace(own, interval=rule.interval, cron=None)
@@ -219,7 +219,7 @@ class Ruling:
         return replace(own, timezone=own.timezone if zone is None else zone, grace=own.grace if grace is None else grace)
 
     def _missed_at(self, life: Life, expected: Ns) -> Ns:
-        schedule = self._schedule(life)
+        schedule = self.schedule(life)
         for _ in range(1, self.rule.consecutive):
             expected = expected_after(schedule, expected, self._span)
         return expected + (schedule.grace + self.rule.hold) * SECOND
