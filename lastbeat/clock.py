@@ -6,12 +6,16 @@ import logging
 import time
 from collections.abc import Callable
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from store.model import CATCHING_UP, SECOND, Ns
 
 log = logging.getLogger(__name__)
 _steps = Counter("lastbeat_clock_steps", "Times that the clock of this machine was put forward or back.", ["direction"])
+
+_ahead = Gauge(
+    "lastbeat_clock_lead_seconds", "By how much our own time is ahead of the clock of this machine.", multiprocess_mode="mostrecent"
+)
 
 _STEP = 2 * SECOND  # less than this is a clock being tuned, which the stamps bear
 
@@ -58,5 +62,7 @@ class Clock:
             log.warning("the clock was put back by %.0f s; our own time goes a little slower until both are level", back / SECOND)
         catching_up = self.lead > 0 or wall < expected - _STEP
         self._last = max(wall, expected - max(0, gone) // CATCHING_UP) if catching_up else wall
-        self._last_elapsed, self.lead = passed, self._last - wall
+        self._last_elapsed, before, self.lead = passed, self.lead, self._last - wall
+        if before or self.lead:
+            _ahead.set(self.lead / SECOND)
         return self._last

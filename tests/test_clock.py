@@ -37,8 +37,10 @@ def test_after_a_step_back_it_goes_on_a_little_slower_until_the_other_has_caught
         machine.passes(50)
         assert clock() == before + 49.5 * SECOND
     assert clock.lead == 9.9 * SECOND
+    assert REGISTRY.get_sample_value("lastbeat_clock_lead_seconds") == 9.9
     machine.passes(1_000)
     assert clock() == machine.wall
+    assert REGISTRY.get_sample_value("lastbeat_clock_lead_seconds") == 0
     machine.passes(1)
     assert (clock(), clock.lead) == (machine.wall, 0)
 
