@@ -38,12 +38,15 @@ class Clock:
     how much it was put forward in all, which is time that did not pass.
     """
 
-    def __init__(self, after: Ns = 0, wall: Callable[[], Ns] = time.time_ns, elapsed: Callable[[], Ns] = elapsed) -> None:
-        """Starts behind `after`, the newest instant that an earlier process has seen."""
+    def __init__(self, after: Ns = 0, wall: Callable[[], Ns] = time.time_ns, elapsed: Callable[[], Ns] = elapsed, lead: Ns = 0) -> None:
+        """Starts behind `after`, the newest instant that an earlier process has seen, and as far ahead as that process was: by `lead`.
+
+        Else of the time in which nobody ran there would be nothing left, and no gap.
+        """
         self._wall = wall
         self._elapsed = elapsed
         began = wall()
-        self._last = max(after, began)
+        self._last = max(after, began + lead if lead > _STEP else began)
         self._last_elapsed = elapsed()
         self.lead: Ns = self._last - began
         self.stepped: Ns = 0

@@ -29,6 +29,15 @@ class Mark:
         os.close(self._fd)
 
 
+def lead_of(path: Path) -> Ns:
+    """By how much the mark was ahead of the clock on the wall when it was set, which the file system remembers; 0 where it was not."""
+    mark = read_mark(path)
+    try:
+        return 0 if mark is None else max(0, mark - path.stat().st_mtime_ns)
+    except OSError:
+        return 0
+
+
 def read_mark(path: Path) -> Ns | None:
     """The last instant set there; None where there is no mark or no readable one."""
     try:

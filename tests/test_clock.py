@@ -109,3 +109,15 @@ def test_steps_are_counted_by_their_direction() -> None:
     machine.passes(600, step=600)
     clock()
     assert counted() == (forward + 1, back + 1), "a clock that has caught up was put nowhere"
+
+
+def test_a_restart_goes_on_as_far_ahead_as_before() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    machine.passes(10, step=-60)
+    last, lead = clock(), clock.lead
+    machine.passes(30)  # in which nothing runs
+    again = Clock(last, lambda: machine.wall, lambda: machine.up, lead)
+    assert again() == last + 30 * SECOND
+    assert again.lead == lead
+    assert Clock(0, lambda: machine.wall, lambda: machine.up, SECOND).lead == 0, "marks are not that exact"

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -20,6 +21,9 @@ from serving import API_KEY, Server
 from config.settings import load
 from lastbeat.places import Places
 from lastbeat.serve import Child, Family
+from store.inbox import mark_path
+from store.mark import read_mark
+from store.model import SECOND
 
 pytestmark = pytest.mark.server
 
@@ -308,3 +312,25 @@ def _pings(server: Server, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
             found += page
             path = f"/api/monitors/{job['id']}/pings?limit=1000&before={page[-1]['at']}"
     return found
+
+
+def test_a_restart_while_our_clock_is_ahead_leaves_a_gap_of_the_time_in_between(make: Make) -> None:
+    server = make().start()
+    monitor = server.monitor(interval=3_600)
+    server.ping(monitor)
+    server.until(lambda: server.status(monitor) == "up")
+    server.stop()
+    places = Places(server.data)
+    stopped = time.time_ns()
+    for path in (mark_path(places.journals, 0), places.rules_mark):  # as if the clock had been put back by ten minutes before
+        mark = read_mark(path)
+        assert mark is not None
+        path.write_bytes(b"%020d" % (mark + 600 * SECOND))
+        os.utime(path, ns=(stopped, stopped))
+    time.sleep(2)
+    server.start()
+    with sqlite3.connect(server.data / "control.db") as connection:
+        gaps = server.until(lambda: connection.execute('SELECT start, "end" FROM gaps').fetchall())
+    ((start, end),) = gaps
+    assert end - start > 2 * SECOND, "it was away for so long, whatever its clock shows"
+    assert end > stopped + 601 * SECOND
