@@ -194,8 +194,6 @@ def points(scene: Scene) -> None:
 
 def the_well(scene: Scene) -> None:
     """Whose job kept to its schedule was never called down, whatever happened to us."""
-    if scene.stepped_unseen:
-        return
     until = scene.ended_at
     assert until is not None
     for monitor, life in scene.lives.items():

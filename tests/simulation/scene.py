@@ -57,7 +57,6 @@ class Scene:
         self.pace: Ns = 0  # by how much the time of this machine is ahead of `elapsed`
         self.ended_at: Ns | None = None
         self.stepped = False  # somebody has put the clock forward or back
-        self.stepped_unseen = False  # while nobody ran, which docs/decisions.md says is not seen
         self.busy = False  # somebody does something between two steps of the engine
         self.deaths = 0
         self.api = Control(self.ground.control)

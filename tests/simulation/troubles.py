@@ -85,9 +85,7 @@ class Troubles:
 
     def _right_the_clock(self) -> None:
         """A worker that starts while the clock is behind what was seen before gives stamps a second time, and knows of no pause."""
-        scene = self._scene
-        scene.stepped_unseen |= scene.pace > scene.ground.skew and not scene.workers
-        scene.ground.skew = max(scene.ground.skew, scene.pace)
+        self._scene.ground.skew = max(self._scene.ground.skew, self._scene.pace)
 
     def _bury(self, process: Worker | Engine, where: str) -> None:
         scene, chance = self._scene, self._scene.chance
@@ -157,7 +155,6 @@ class Troubles:
             return  # by which clock what was half declared was looked at nobody can tell
         self._scene.say(f"the clock on the wall jumps by {step / SECOND} s")
         self._scene.stepped = True
-        self._scene.stepped_unseen |= not self._scene.workers
         self._scene.ground.skew += step
         self._ticks.tick()
 
