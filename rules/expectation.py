@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from rules import judge
 from rules import schedule as schedules
 from rules.runs import AFTER_A_STALL
-from rules.status import is_brief_step
 from store.model import SECOND, Beat, Gap, Ns, Schedule
 from store.rule import Rule, Standing
 
@@ -66,8 +65,9 @@ def after_gap(rule: Rule, when: Schedule, standing: Standing, gap: Gap, last_pin
     if gap.reason == "stall":
         held = gap.end + AFTER_A_STALL
         return replace(standing, due_at=held) if gap.start <= standing.due_at < held else standing
-    if is_brief_step(gap):
-        return _set_forward(rule, when, standing, gap, standing.expected_at, standing.due_at)
+    if schedules.is_brief_step(gap):
+        expected, due = schedules.set_forward(when, standing.expected_at, standing.due_at, gap)
+        return replace(standing, expected_at=expected, due_at=due)
     try:
         again = schedules.rearmed(when, standing.expected_at, gap.start, gap.end, last_ping_at=last_ping_at)
         if again is not None:
@@ -76,14 +76,6 @@ def after_gap(rule: Rule, when: Schedule, standing: Standing, gap: Gap, last_pin
         return _waiting(rule, when, standing, standing.expected_at + gap.end - gap.start) if set_forward else standing
     except ValueError:
         return _put_off(standing, gap.end)
-
-
-def _set_forward(rule: Rule, when: Schedule, standing: Standing, gap: Gap, expected: Ns, due: Ns) -> Standing:
-    """See `rules.status`."""
-    step = gap.end - gap.start
-    if due < gap.start or (when.cron is not None and expected > gap.end):
-        return standing
-    return replace(standing, expected_at=expected + step if when.cron is None else expected, due_at=due + step)
 
 
 def armed(rule: Rule, when: Schedule, standing: Standing, beat: Beat, now: Ns) -> Standing:

@@ -12,10 +12,11 @@ from rules.cron import LIMIT as LIMIT
 from rules.cron import Slot, slot_after
 from rules.cron import check as check
 from rules.cron import normal as normal
-from store.model import SECOND, Ns, Schedule
+from store.model import SECOND, Gap, Ns, Schedule
 
 HOUR: Final[Ns] = 3_600 * SECOND
 EARLY_LIMIT: Final[Ns] = 300 * SECOND
+_BRIEF: Final[Ns] = 10 * SECOND  # a clock that is put forward by less: signals wait for so long, as in a stall
 
 
 class Rearmed(msgspec.Struct, frozen=True):
@@ -129,6 +130,22 @@ def rearmed(
         passed = (gap_end + early(schedule, expected) - expected) // interval
         return Rearmed(expected + interval * max(1, passed + 1), unverified=True)
     return Rearmed(gap_end + interval, unverified=False)
+
+
+def is_brief_step(gap: Gap) -> bool:
+    """Whether the clock was put forward by so little that no signal was lost, even if it was this machine that stood still."""
+    return gap.reason == "clock" and gap.end - gap.start < _BRIEF
+
+
+def set_forward(schedule: Schedule, expected: Ns, due: Ns, gap: Gap) -> tuple[Ns, Ns]:
+    """What is expected, and when it is missed, after such a step: what was missed before it stays so.
+
+    An interval is as long as it was. A slot of cron is where it is, but what is waited for since then may come as much later.
+    """
+    step = gap.end - gap.start
+    if due < gap.start or (schedule.cron is not None and expected > gap.end):
+        return expected, due
+    return (expected + step if schedule.cron is None else expected), due + step
 
 
 def outlasts(schedule: Schedule, expected: Ns) -> bool:

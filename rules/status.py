@@ -36,7 +36,6 @@ from store.model import SECOND, Beat, Gap, Ns, Schedule, ShownStatus
 # Gaps of ours put off what is expected until we have listened for it for three turns, and half of one more.
 _PATIENCE: Final = 7
 _TURNS: Final = 2
-_BRIEF: Final[Ns] = 10 * SECOND  # a clock that is put forward by less: signals wait for so long, as in a stall
 
 
 def succeeded(beat: Beat, schedule: Schedule, at: Ns, rid: str | None = None) -> Beat:
@@ -126,8 +125,9 @@ def after_gap(beat: Beat, schedule: Schedule, gap: Gap) -> Beat:
         return replace(beat, deadline=held) if gap.start <= beat.deadline < held else beat
     if beat.health is not None:
         return beat
-    if is_brief_step(gap):
-        return _set_forward(beat, schedule, gap, beat.expected_at, beat.deadline)
+    if schedules.is_brief_step(gap):
+        expected, due = schedules.set_forward(schedule, beat.expected_at, beat.deadline, gap)
+        return replace(beat, expected_at=expected, deadline=due)
     try:
         return _after_absence(beat, schedule, gap, beat.expected_at, beat.deadline)
     except ValueError as error:
@@ -156,19 +156,6 @@ def _after_absence(beat: Beat, schedule: Schedule, gap: Gap, expected: Ns, due: 
     beat = replace(beat, status="unverified" if again.unverified else beat.status, listened=listened)
     # A run may be going on whose start or end we did not hear. While it may take its time, no other has to begin.
     return _waiting(beat, schedule, again.expected_at, begun=schedules.outlasts(schedule, again.expected_at))
-
-
-def is_brief_step(gap: Gap) -> bool:
-    """Whether the clock was put forward by so little that no signal was lost, even if it was this machine that stood still."""
-    return gap.reason == "clock" and gap.end - gap.start < _BRIEF
-
-
-def _set_forward(beat: Beat, schedule: Schedule, gap: Gap, expected: Ns, due: Ns) -> Beat:
-    """An interval is as long as it was. A slot of cron is where it is, but what is waited for since then may come as much later."""
-    step = gap.end - gap.start
-    if due < gap.start or (schedule.cron is not None and expected > gap.end):
-        return beat
-    return replace(beat, expected_at=expected + step if schedule.cron is None else expected, deadline=due + step)
 
 
 def paused(beat: Beat) -> Beat:
