@@ -79,10 +79,10 @@ def diagnose(schedule: Schedule, arrivals: Sequence[Ns], absences: Sequence[Abse
         offsets=[],
     )
     try:
-        present = remedy.tried(bare, schedule)
-        little = symptoms.too_little(bare, present)
+        little = symptoms.too_little(bare, schedule)
         if little is not None:
-            return replace(found, present=present, findings=[little])
+            present = remedy.tried(bare, schedule)
+            return replace(found, present=present, findings=[symptoms.too_few(little, present)])
         return _judged(found, rhythm(seen, lengths, schedule.timezone), bare, schedule)
     except ValueError as error:
         return replace(found, findings=[symptoms.unusable(str(error))])

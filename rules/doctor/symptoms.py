@@ -89,11 +89,13 @@ def _each_change_once(causes: Iterable[Finding]) -> list[Finding]:
     return found
 
 
-def too_little(past: Hindsight, present: Trial) -> Finding | None:
-    """What is said where that is all that can be: pings are few, came within a short time, or faster than anybody waits for the next."""
-    sentence = _few(past) or _brief(past, present.schedule) or _dense(past)
-    if sentence is None:
-        return None
+def too_little(past: Hindsight, schedule: Schedule) -> str | None:
+    """Why nothing more can be said, if so: pings are few, came within a short time, or faster than anybody waits for the next."""
+    return _few(past) or _brief(past, schedule) or _dense(past)
+
+
+def too_few(sentence: str, present: Trial) -> Finding:
+    """What is said then."""
     so_far = f" So far, {_would(settings(present.schedule), present)}." if present.alarms else ""
     return Finding("hint", "too_few", f"{sentence}{so_far}")
 
