@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from rules import book, expectation, judge, runs, status, threshold
 from store.instant import iso
 from store.model import (
-    CATCHING_UP,
     SECOND,
     Beat,
     Cause,
@@ -25,7 +24,6 @@ from store.model import (
     Monitor,
     Ns,
     Ping,
-    Schedule,
     Transition,
     new_id,
     timed,
@@ -152,11 +150,11 @@ class Case:
     def gap(self, gap: Gap) -> None:
         """We were not listening."""
         own = self.monitor.schedule
-        self._move(status.after_gap(self.beat, own, self._led(None, own, gap)), gap.at, "not_listening")
+        self._move(status.after_gap(self.beat, own, self._led(None, gap)), gap.at, "not_listening")
         for rule in self._waiting():
             when = expectation.schedule_of(rule, own)
-            led = self._led(rule, when, gap)
-            self._stand(rule, expectation.after_gap(rule, when, self._standing(rule), led, self.beat.last_ping_at), gap.at)
+            after = expectation.after_gap(rule, when, self._standing(rule), self._led(rule, gap), self.beat.last_ping_at)
+            self._stand(rule, after, gap.at)
         if gap.reason == "clock":
             for rule in self.rules:
                 if rule.type != "heartbeat":
@@ -370,14 +368,9 @@ class Case:
         """By how much later than by the clock on the wall the rule, or the monitor itself, is judged by ours."""
         return lead if self.monitor.schedule.cron is not None or (rule is not None and rule.cron is not None) else 0
 
-    def _led(self, rule: Rule | None, when: Schedule, gap: Gap) -> Gap:
-        """The gap as pings of this schedule meet it: by the clock on the wall it began sooner, and by ours, which goes slower, pings come
-        sooner than their interval says.
-        """
-        if not gap.lead or gap.reason == "clock":
-            return gap
-        sooner = when.interval * SECOND // CATCHING_UP if when.cron is None and gap.reason != "stall" else 0
-        return replace(gap, start=gap.start - self._lead(rule, gap.lead), end=gap.end + sooner)
+    def _led(self, rule: Rule | None, gap: Gap) -> Gap:
+        """The gap as slots of cron meet it: by the clock on the wall it began sooner."""
+        return gap if gap.reason == "clock" else replace(gap, start=gap.start - self._lead(rule, gap.lead))
 
     def _standing(self, rule: Rule) -> Standing:
         return self.standings.get(rule.uid) or Standing(rule.uid, self.monitor.id)

@@ -12,7 +12,7 @@ from rules.cron import LIMIT as LIMIT
 from rules.cron import Slot, slot_after
 from rules.cron import check as check
 from rules.cron import normal as normal
-from store.model import SECOND, Gap, Ns, Schedule
+from store.model import CATCHING_UP, SECOND, Gap, Ns, Schedule
 
 HOUR: Final[Ns] = 3_600 * SECOND
 EARLY_LIMIT: Final[Ns] = 300 * SECOND
@@ -91,14 +91,14 @@ def distance(schedule: Schedule, expected: Ns) -> Ns:
 def may_come_from(schedule: Schedule, expected: Ns, last_ping_at: Ns | None) -> Ns:
     """From when on the ping that is expected at `expected` may come.
 
-    A little early, where it is counted from a ping. After a gap of ours, or a pause, an interval is counted from its end, and nobody knows
-    at what moment within it the job pings: then it may come at any.
+    A little early, where it is counted from a ping, and an interval may be a little shorter by our clock. After a gap of ours, or a pause,
+    an interval is counted from its end, and nobody knows at what moment within it the job pings: then it may come at any.
     Raises ValueError with a sentence where the schedule does not pass `check`.
     """
     interval = schedule.interval * SECOND
     if schedule.cron is None and last_ping_at is not None and (expected - last_ping_at) % interval:
         return expected - interval
-    return expected - early(schedule, expected)
+    return expected - _reach(schedule, expected)
 
 
 def same_rhythm(one: Schedule, other: Schedule) -> bool:
@@ -127,7 +127,7 @@ def rearmed(
         return Rearmed(expected_after(schedule, max(expected, gap_end)), unverified=another - expected > HOUR)
     interval = schedule.interval * SECOND
     if interval > HOUR:  # a job this rare keeps its rhythm whether we listen or not
-        passed = (gap_end + early(schedule, expected) - expected) // interval
+        passed = (gap_end + _reach(schedule, expected) - expected) // interval
         return Rearmed(expected + interval * max(1, passed + 1), unverified=True)
     return Rearmed(gap_end + interval, unverified=False)
 
@@ -156,6 +156,12 @@ def outlasts(schedule: Schedule, expected: Ns) -> bool:
     if schedule.cron is None:
         return True
     return distance(schedule, expected) + tolerance(schedule) * SECOND < schedule.grace * SECOND
+
+
+def _reach(schedule: Schedule, expected: Ns) -> Ns:
+    """How long before its time a ping may come by our clock, which goes slower for a while after the one on the wall was put back."""
+    slower = schedule.interval * SECOND // CATCHING_UP if schedule.cron is None else 0
+    return early(schedule, expected) + slower
 
 
 def _early(schedule: Schedule, distance: Ns) -> Ns:

@@ -16,12 +16,10 @@ from rules.case import Case
 from rules.storm import Recent
 from store.control import Control, gaps, offsets, progress, standings, verdicts
 from store.inbox import Inbox, Intake
-from store.model import CATCHING_UP, SECOND, Gap, Ns, Ping, Record
+from store.model import SECOND, Gap, Ns, Ping, Record
 
 _settled = Counter("lastbeat_records_settled", "Records of the journals that the rules are done with.")
 _watermark = Gauge("lastbeat_watermark_seconds", "Everything received before this Unix time is settled.", multiprocess_mode="mostrecent")
-
-_SOONER = 31 * 86_400 * SECOND // CATCHING_UP  # of the longest interval
 
 _BATCH = 500  # records a transaction: about 50 ms, so that others who write never wait long
 
@@ -75,8 +73,7 @@ class Settle:
         with self._control.read() as connection:
             behind = progress.of(connection, gap)
             known = [one for one in gaps.within(connection, gap.start, gap.end) if one.reason == "clock" and one.at != gap.at]
-            # While our clock is ahead it began sooner by the one on the wall, and pings come sooner by ours.
-            wide = replace(gap, start=gap.start - gap.lead, end=gap.end + _SOONER) if gap.lead else gap
+            wide = replace(gap, start=gap.start - gap.lead)  # as slots of cron meet it
             intervals = {rule.uid: rule.interval for rule in book.current(connection).rules if rule.interval is not None}
             lasting = standings.touched_by(connection, wide, behind, intervals)
             concerned = sorted({*verdicts.touched_by(connection, wide, behind), *lasting})

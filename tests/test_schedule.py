@@ -146,8 +146,8 @@ EXPECTED = _at("2026-11-23 10:00:00")
 @pytest.mark.parametrize(
     ("start", "end", "concerned"),
     [
-        ("09:58:00", "09:59:53.999999", False),
-        ("09:58:00", "09:59:54", True),  # it may have come a tenth of its interval early
+        ("09:58:00", "09:59:53.399999", False),
+        ("09:58:00", "09:59:53.4", True),  # a tenth of its interval early, and a hundredth by a clock of ours that goes slower
         ("09:59:55", "10:00:05", True),
         ("10:00:05", "10:00:16", True),
         ("10:00:30", "10:00:45", True),
@@ -175,11 +175,13 @@ def test_a_gap_that_is_far_away_needs_no_look_at_the_calendar() -> None:
     assert rearmed(gone, expected, deadline(gone, expected) + 1, expected + 9 * HOUR) is None
 
 
-def test_without_grace_the_window_is_a_moment() -> None:
-    strict = Schedule(interval=60, grace=0)
-    assert rearmed(strict, EXPECTED, EXPECTED - MINUTE, EXPECTED - 1) is None
-    assert rearmed(strict, EXPECTED, EXPECTED + 1, EXPECTED + MINUTE) is None
-    assert rearmed(strict, EXPECTED, EXPECTED - 1, EXPECTED + 1) is not None
+def test_without_grace_the_window_is_a_moment_and_what_our_clock_may_have_left_out() -> None:
+    by_cron, by_interval = _cron("* * * * *", grace=0), Schedule(interval=60, grace=0)
+    for strict, opens in ((by_cron, EXPECTED), (by_interval, EXPECTED - 600 * SECOND // 1_000)):
+        assert rearmed(strict, EXPECTED, EXPECTED - MINUTE, opens - 1) is None
+        assert rearmed(strict, EXPECTED, EXPECTED + 1, EXPECTED + MINUTE) is None
+        assert rearmed(strict, EXPECTED, opens - 1, opens) is not None
+        assert rearmed(strict, EXPECTED, EXPECTED, EXPECTED + 1) is not None
 
 
 def test_up_to_an_hour_is_waited_for_once_more_and_longer_is_unverified() -> None:
@@ -193,7 +195,7 @@ def test_up_to_an_hour_is_waited_for_once_more_and_longer_is_unverified() -> Non
     [
         ("2026-11-23 09:58", "2026-11-24 10:00"),  # the gap hid the minutes before
         ("2026-11-23 10:10", "2026-11-24 10:00"),
-        ("2026-11-24 09:54:59", "2026-11-24 10:00"),
+        ("2026-11-24 09:40:35", "2026-11-24 10:00"),
         ("2026-11-24 09:55", "2026-11-25 10:00"),  # that of the next day may have come early, and in the gap
         ("2026-11-24 10:00", "2026-11-25 10:00"),
         ("2026-11-27 03:00", "2026-11-27 10:00"),
@@ -204,6 +206,14 @@ def test_a_daily_job_keeps_its_rhythm_over_a_gap(gap_end: str, turn: str) -> Non
     by_interval, by_cron = Schedule(interval=86_400, grace=3_600), _cron("0 10 * * *")
     assert rearmed(by_interval, EXPECTED, start, _at(gap_end)) == Rearmed(_at(turn), unverified=True)
     assert rearmed(by_cron, EXPECTED, start, _at(gap_end)) == Rearmed(_at(turn), unverified=True)
+
+
+def test_how_soon_the_next_turn_may_come_is_a_tenth_of_a_schedule_and_a_hundredth_more_of_an_interval() -> None:
+    start, day = _at("2026-11-23 09:00"), _at("2026-11-24 10:00") - EXPECTED
+    by_interval, by_cron = Schedule(interval=86_400, grace=3_600), _cron("0 10 * * *")
+    for schedule, opens in ((by_interval, _at("2026-11-24 09:40:36")), (by_cron, _at("2026-11-24 09:55"))):
+        assert rearmed(schedule, EXPECTED, start, opens - 1) == Rearmed(EXPECTED + day, unverified=True)
+        assert rearmed(schedule, EXPECTED, start, opens) == Rearmed(EXPECTED + 2 * day, unverified=True)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from store.control.rows import Rows, as_json, given, is_given
 from store.control.tables import beats, monitors, standings
-from store.model import SECOND, Gap, Ns
+from store.model import CATCHING_UP, SECOND, Gap, Ns
 from store.rule import Standing
 
 _FIELDS = Standing.__struct_fields__
@@ -87,9 +87,11 @@ def touched_by(connection: Connection, gap: Gap, behind: str = "", intervals: Ma
     else:
         # An interval that is not counted from a ping began at its last moment or at any before, and so may a ping come.
         own = monitors.c.interval
-        interval = (case(intervals, value=standings.c.rule, else_=own) if intervals else own) * SECOND
-        anytime = ((standings.c.expected_at - beats.c.last_ping_at) % interval != 0) & (standings.c.expected_at - interval <= gap.end)
-        touched = (standings.c.due_at >= gap.start) & ((standings.c.expected_at <= gap.end + 300 * SECOND) | anytime)
+        interval = case(intervals, value=standings.c.rule, else_=own) if intervals else own
+        uncounted = (standings.c.expected_at - beats.c.last_ping_at) % (interval * SECOND) != 0
+        anytime = uncounted & (standings.c.expected_at - interval * SECOND <= gap.end)
+        soon = standings.c.expected_at - interval * (SECOND // CATCHING_UP) <= gap.end + 300 * SECOND
+        touched = (standings.c.due_at >= gap.start) & (soon | anytime)
     watched = standings.join(monitors).join(beats, beats.c.monitor_id == monitors.c.id)
     query = select(standings.c.monitor_id).select_from(watched).where(touched, monitors.c.deleted_at.is_(None))
     return list(connection.execute(query.where(standings.c.monitor_id > behind).distinct().order_by(standings.c.monitor_id)).scalars())

@@ -10,7 +10,7 @@ from sqlalchemy import Column, Connection, Table, bindparam, case, func, insert,
 
 from store.control.rows import Rows, as_json
 from store.control.tables import beats, incidents, monitors, transitions
-from store.model import SECOND, Beat, Closure, Gap, Incident, Ns, Transition
+from store.model import CATCHING_UP, SECOND, Beat, Closure, Gap, Incident, Ns, Transition
 
 _BEAT = Beat.__struct_fields__
 
@@ -84,9 +84,9 @@ def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
 
     In the order of their ids; only those behind the id `behind`.
 
-    A ping may come before `expected_at` by a tenth of the interval, and by five minutes at the most. Where the start of a run is waited
-    for, and an interval is counted from the last ping, it may have come at any time since; and so may a ping that is expected an interval
-    after a gap or a pause.
+    A ping may come before `expected_at` by a tenth of the interval, and by five minutes at the most; and by as much of an interval as our
+    clock left out. Where the start of a run is waited for, and an interval is counted from the last ping, it may have come at any time
+    since; and so may a ping that is expected an interval after a gap or a pause.
     """
     if gap.reason == "stall":
         span = (gap.start, gap.end + SECOND)
@@ -94,8 +94,9 @@ def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
     elif gap.reason == "clock":
         touched = or_(beats.c.deadline >= gap.start, beats.c.runs.is_not(None))  # all that is measured in time that has passed
     else:
-        early = monitors.c.cron.is_not(None) | (beats.c.expected_at - monitors.c.interval * (SECOND // 10) <= gap.end)
-        window = (beats.c.deadline >= gap.start) & (beats.c.expected_at <= gap.end + 300 * SECOND) & early
+        sooner = beats.c.expected_at - case((monitors.c.cron.is_(None), monitors.c.interval * (SECOND // CATCHING_UP)), else_=0)
+        early = monitors.c.cron.is_not(None) | (sooner - monitors.c.interval * (SECOND // 10) <= gap.end)
+        window = (beats.c.deadline >= gap.start) & (sooner <= gap.end + 300 * SECOND) & early
         starts = (beats.c.deadline >= gap.start) & monitors.c.start_by.is_not(None) & monitors.c.cron.is_(None)
         anytime = (beats.c.deadline >= gap.start) & ((beats.c.expected_at - beats.c.last_ping_at) % (monitors.c.interval * SECOND) != 0)
         touched = or_(window, starts, anytime & monitors.c.cron.is_(None), beats.c.runs.is_not(None))

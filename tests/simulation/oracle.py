@@ -126,12 +126,8 @@ class Life:
         return self.schedule.cron is not None or (ruling is not None and ruling.rule.cron is not None)
 
     def _met(self, gap: Gap, ruling: Ruling | None = None) -> Gap:
-        """The gap as slots meet it, and as pings do that come sooner than they would if our clock did not go slower."""
-        if gap.lead == 0 or gap.reason == "clock":
-            return gap
-        schedule = self.schedule if ruling is None else ruling.schedule(self)
-        sooner = schedule.interval * SECOND // 100 if schedule.cron is None and gap.reason != "stall" else 0
-        return replace(gap, start=gap.start - self._by_slots(ruling) * gap.lead, end=gap.end + sooner)
+        """The gap as slots meet it, which are where the clock on the wall is."""
+        return gap if gap.reason == "clock" else replace(gap, start=gap.start - self._by_slots(ruling) * gap.lead)
 
     def miss_out(self, gap: Gap) -> None:
         """We were not listening; or the clock was put forward, and of that time nothing has passed."""

@@ -45,7 +45,7 @@ def opens(schedule: Schedule, expected: Ns, last: Ns | None, span: Span) -> Ns:
     interval = schedule.interval * SECOND
     if schedule.cron is None and last is not None and (expected - last) % interval != 0:
         return expected - interval
-    return expected - early(schedule, expected, span)
+    return expected - early(schedule, expected, span) - _left_out(schedule)
 
 
 def put_off(schedule: Schedule, expected: Ns, gap: Gap, span: Span) -> tuple[bool, Ns]:
@@ -57,9 +57,14 @@ def put_off(schedule: Schedule, expected: Ns, gap: Gap, span: Span) -> tuple[boo
     if interval <= _HOUR:
         return True, gap.end + interval
     later = expected + interval
-    while later - early(schedule, expected, span) <= gap.end:
+    while later - early(schedule, expected, span) - _left_out(schedule) <= gap.end:
         later += interval
     return False, later
+
+
+def _left_out(schedule: Schedule) -> Ns:
+    """How much of an interval our clock may have left out, while it went slower than time does."""
+    return schedule.interval * SECOND // 100 if schedule.cron is None else 0
 
 
 def _tolerated(schedule: Schedule, after: Ns) -> Ns:
