@@ -70,7 +70,7 @@ class Committer:
         lead: Callable[[], Ns] = int,
     ) -> None:
         """`append` runs in `thread`, which must have one worker. `missed`: what was missed before this worker began. `stepped`: by how much
-        the clock was put forward so far. `lead`: by how much ours is ahead of the one on the wall.
+        the clock was put forward since its predecessors' newest mark. `lead`: by how much ours is ahead of the one on the wall.
         """
         self._append = append
         self._thread = thread
@@ -78,7 +78,7 @@ class Committer:
         self._gathering: _Batch | None = None
         self._writing: _Batch | None = None
         self._heard = stamps.now()
-        self._stepped, self._stepped_before = stepped, stepped()
+        self._stepped, self._stepped_before = stepped, 0
         self._lead = lead
         self._unstored: list[Gap] = []  # breaks that are over, and not on record since the journal was in trouble
         self.trouble = missed

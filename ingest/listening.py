@@ -6,11 +6,12 @@ stands too, while others listen: so there is a second mark for it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ingest.commit import Committer, Trouble
 from store.inbox import mark_path, marks, unstored_path
-from store.mark import Mark, read_mark
+from store.mark import Mark, Reading, read_mark
 from store.model import SECOND, Ns
 
 EVERY = 0.25  # seconds between two marks
@@ -36,15 +37,22 @@ def missed(directory: Path, slot: int, now: Ns, judged: Ns | None) -> Trouble | 
 
 
 class Listening:
-    """A step that moves the worker's mark: every ping stamped before it is durable, every break before it on record."""
+    """A step that moves the worker's mark: every ping stamped before it is durable, every break before it on record.
 
-    def __init__(self, directory: Path, slot: int, committer: Committer) -> None:
+    Beside it is what the clocks read then. Where the mark stands that stands too, so that what the clock was put forward by since then is
+    found out by a successor, if this worker does not come to record it.
+    """
+
+    def __init__(self, directory: Path, slot: int, committer: Committer, read_clocks: Callable[[], Reading]) -> None:
         self._mark = Mark(mark_path(directory, slot))
         self._unstored = Mark(unstored_path(directory, slot))
         self._committer = committer
+        self._read_clocks = read_clocks
 
     def step(self, now: Ns) -> bool:
-        self._mark.set(self._committer.mark())
+        reading = self._read_clocks()
+        at = self._committer.mark()
+        self._mark.set(at, reading if reading.at <= at else None)
         self._unstored.set(self._committer.unstored_since() or 0)
         return False
 

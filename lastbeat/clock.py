@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from prometheus_client import Counter, Gauge
 
+from store.mark import Reading
 from store.model import CATCHING_UP, SECOND, Ns
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,14 @@ def elapsed() -> Ns:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
+def boot() -> str:
+    """Which start of this machine it is; empty where Linux does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""
+
+
 class Clock:
     """The wall clock, but one that never goes back: after a step backwards it goes on, a little slower, until the other has caught up.
 
@@ -38,18 +48,38 @@ class Clock:
     how much it was put forward in all, which is time that did not pass.
     """
 
-    def __init__(self, after: Ns = 0, wall: Callable[[], Ns] = time.time_ns, elapsed: Callable[[], Ns] = elapsed, lead: Ns = 0) -> None:
-        """Starts behind `after`, the newest instant that an earlier process has seen, and as far ahead as that process was: by `lead`.
+    def __init__(
+        self,
+        after: Ns = 0,
+        since: Reading | None = None,
+        wall: Callable[[], Ns] = time.time_ns,
+        elapsed: Callable[[], Ns] = elapsed,
+        boot: Callable[[], str] = boot,
+    ) -> None:
+        """Goes on from `since`, what an earlier process has read last, as if it had been that process; and not before `after`.
 
-        Else of the time in which nobody ran there would be nothing left, and no gap.
+        So a clock that is put forward or back while nobody runs is noticed too. Where the machine itself was started anew nobody knows for
+        how long it was off but the clock on the wall, and only how far ahead of it we were is known.
         """
         self._wall = wall
         self._elapsed = elapsed
-        began = wall()
-        self._last = max(after, began + lead if lead > _STEP else began)
-        self._last_elapsed = elapsed()
-        self.lead: Ns = self._last - began
+        self._boot = boot()
+        self._last, self._last_elapsed = wall(), elapsed()
+        self.lead: Ns = 0
         self.stepped: Ns = 0
+        if since is not None:
+            if self._boot and since.boot == self._boot and since.elapsed <= self._last_elapsed:
+                self._last, self._last_elapsed = since.at, since.elapsed
+            else:
+                self._last += since.lead
+            self.lead = since.lead
+        behind = max(0, after - self())
+        self._last += behind
+        self.lead += behind
+
+    def reading(self) -> Reading:
+        """What the clocks read when they were last asked."""
+        return Reading(self._last, self._last_elapsed, self.lead, self._boot)
 
     def __call__(self) -> Ns:
         wall, passed = self._wall(), self._elapsed()

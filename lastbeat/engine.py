@@ -23,9 +23,9 @@ from rules.settle import Settle
 from rules.storm import Guard
 from rules.windows import Windows
 from store.deadletter import DeadLetters
-from store.inbox import Inbox
+from store.inbox import Inbox, last_reading
 from store.lock import FileLock
-from store.mark import Mark, lead_of, read_mark
+from store.mark import Mark, read_mark
 from store.model import SECOND, Ns
 from store.points.embedded import EmbeddedPoints
 from store.retention import Retention
@@ -44,7 +44,7 @@ def run(settings: Settings) -> None:
     lock = FileLock(places.lock("engine"), patience=_LOCK_SECONDS)
     control = open_control(settings)
     points = open_points(settings)
-    clock = Clock(after=read_mark(places.rules_mark) or 0, lead=lead_of(places.rules_mark))
+    clock = Clock(after=read_mark(places.rules_mark) or 0, since=last_reading(places.journals))
     reload = Reload(control, settings.rules_dir, lambda place: read(place).rules, settings.base_url)
     stop = _stop_event(reload.hurry)
     inbox = Inbox(places.journals)

@@ -29,11 +29,11 @@ from lastbeat.installation import open_control, open_points
 from lastbeat.places import Places
 from lastbeat.provision import Provision
 from store.control import Control
-from store.inbox import lock_path, mark_path, marks
+from store.inbox import last_reading, lock_path, marks
 from store.journal import Journal
 from store.lock import FileLock
-from store.mark import lead_of, read_mark
-from store.model import SECOND, Ns
+from store.mark import read_mark
+from store.model import SECOND
 from store.points import Points
 from store.prune import Prune
 
@@ -51,8 +51,8 @@ def run(settings: Settings, slot: int, listener: socket.socket) -> None:
     places = Places(settings.data_dir)
     lock = FileLock(lock_path(places.journals, slot), patience=_LOCK_SECONDS)
     judged = read_mark(places.rules_mark)
-    newest, lead = _seen_before(places, judged)
-    clock = Clock(after=newest, lead=lead)
+    newest = max(marks(places.journals).values(), default=judged or 0)
+    clock = Clock(after=newest, since=last_reading(places.journals))
     control = open_control(settings)
     journal = Journal(places.journal(slot), settings.journal_max_bytes)
     points = open_points(settings)
@@ -67,7 +67,7 @@ def run(settings: Settings, slot: int, listener: socket.socket) -> None:
     pings = PingEndpoint(registry, committer, gate, lambda error: explained(error, places.journals))
     longest = round(max(plan.ping_seconds for plan in settings.plans.values()) * SECOND)
     prune = Prune(control, journal, slot)
-    listening = Listening(places.journals, slot, committer)
+    listening = Listening(places.journals, slot, committer, clock.reading)
     listening.step(clock())  # what was missed is on record before the first ping
     pages: Future[Application] = Future()
     server = Server(listener, pings, Front(pings, pages.result, threads), _connection_limit())
@@ -102,15 +102,6 @@ def _stop_event() -> Event:
     gevent.spawn(watch)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])  # the parent starts its children with signals held back
     return stop
-
-
-def _seen_before(places: Places, judged: Ns | None) -> tuple[Ns, Ns]:
-    """The newest instant that an earlier process has seen, and by how much its clock was ahead then."""
-    known = marks(places.journals)
-    if not known:
-        return judged or 0, 0 if judged is None else lead_of(places.rules_mark)
-    newest = max(known, key=lambda slot: known[slot])
-    return known[newest], lead_of(mark_path(places.journals, newest))
 
 
 def _load_pages(

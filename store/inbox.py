@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from store.journal import JournalReader
 from store.lock import held
-from store.mark import read_mark
+from store.mark import Reading, read_mark, read_reading
 from store.model import Gap, Ns, Record
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,12 @@ def marks(directory: Path) -> dict[int, Ns]:
     """The mark of every worker that ever listened, by slot."""
     found = {int(path.stem): read_mark(path) for path in directory.glob("*.alive") if path.stem.isdecimal()}
     return {slot: mark for slot, mark in found.items() if mark is not None}
+
+
+def last_reading(directory: Path) -> Reading | None:
+    """What the clocks of this machine read at the newest mark of all."""
+    known = marks(directory)
+    return read_reading(mark_path(directory, max(known, key=lambda slot: known[slot]))) if known else None
 
 
 class Intake(NamedTuple):

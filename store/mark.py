@@ -8,10 +8,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from store.model import Ns
 
 _WIDTH = 20  # digits of a 64-bit number: every write covers the one before, so a reader never sees a torn mark
+
+
+class Reading(NamedTuple):
+    """What the clocks read at one moment, so that a successor knows how much time has passed, whatever somebody makes of the wall clock.
+
+    `at`: our own time. `elapsed`: nanoseconds since the machine was started, and `boot` is which start that was. `lead`: by how much our
+    time was ahead of the clock on the wall.
+    """
+
+    at: Ns
+    elapsed: Ns
+    lead: Ns
+    boot: str
 
 
 class Mark:
@@ -19,28 +33,33 @@ class Mark:
 
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
-        if os.fstat(self._fd).st_size > _WIDTH:  # what somebody else left there would stand behind every mark
-            os.ftruncate(self._fd, _WIDTH)
 
-    def set(self, at: Ns) -> None:
-        os.pwrite(self._fd, b"%0*d" % (_WIDTH, at), 0)
+    def set(self, at: Ns, reading: Reading | None = None) -> None:
+        """`reading`: of what the clocks read at the mark, or shortly before; None leaves the one that is there."""
+        mark = b"%0*d" % (_WIDTH, at)
+        os.pwrite(self._fd, mark if reading is None else b"%b %b" % (mark, _line(reading)), 0)
 
     def close(self) -> None:
         os.close(self._fd)
 
 
-def lead_of(path: Path) -> Ns:
-    """By how much the mark was ahead of the clock on the wall when it was set, which the file system remembers; 0 where it was not."""
-    mark = read_mark(path)
-    try:
-        return 0 if mark is None else max(0, mark - path.stat().st_mtime_ns)
-    except OSError:
-        return 0
-
-
 def read_mark(path: Path) -> Ns | None:
     """The last instant set there; None where there is no mark or no readable one."""
     try:
-        return int(path.read_bytes())
+        return int(path.read_bytes()[:_WIDTH])
     except (FileNotFoundError, ValueError):
         return None
+
+
+def read_reading(path: Path) -> Reading | None:
+    """What the clocks read at the mark, or shortly before; None where that is not on record."""
+    try:
+        _, at, elapsed, lead, boot = path.read_text("ascii").partition("\n")[0].split(" ")
+        return Reading(int(at), int(elapsed), int(lead), boot)
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _line(reading: Reading) -> bytes:
+    numbers = b" ".join(b"%0*d" % (_WIDTH, number) for number in reading[:3])
+    return b"%b %b\n" % (numbers, reading.boot.encode("ascii"))

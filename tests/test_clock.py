@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from prometheus_client import REGISTRY
 
-from lastbeat.clock import Clock
+from lastbeat.clock import Clock, boot
+from store.mark import Reading
 from store.model import SECOND
 
 
@@ -10,13 +11,19 @@ class Machine:
     def __init__(self) -> None:
         self.wall = 1_000 * SECOND
         self.up = 5 * SECOND
+        self.starts = 1
 
     def passes(self, seconds: float, step: float = 0) -> None:
         self.up += round(seconds * SECOND)
         self.wall += round((seconds + step) * SECOND)
 
-    def clock(self, after: int = 0) -> Clock:
-        return Clock(after, lambda: self.wall, lambda: self.up)
+    def clock(self, after: int = 0, since: Reading | None = None) -> Clock:
+        return Clock(after, since, lambda: self.wall, lambda: self.up, lambda: f"start {self.starts}" if self.starts else "")
+
+    def restarts(self, seconds: float) -> None:
+        self.passes(seconds)
+        self.starts += 1
+        self.up = SECOND
 
 
 def test_it_is_the_wall_clock() -> None:
@@ -111,13 +118,63 @@ def test_steps_are_counted_by_their_direction() -> None:
     assert counted() == (forward + 1, back + 1), "a clock that has caught up was put nowhere"
 
 
-def test_a_restart_goes_on_as_far_ahead_as_before() -> None:
+def test_what_was_put_forward_while_nobody_ran_did_not_pass() -> None:
+    machine = Machine()
+    before = machine.clock().reading()
+    machine.passes(30, step=600)
+    clock = machine.clock(before.at, before)
+    assert (clock(), clock.lead, clock.stepped) == (machine.wall, 0, 600 * SECOND)
+
+
+def test_what_was_put_back_while_nobody_ran_leaves_the_time_that_passed() -> None:
+    machine = Machine()
+    before = machine.clock().reading()
+    machine.passes(30, step=-600)
+    clock = machine.clock(before.at, before)
+    assert clock() == before.at + 29.7 * SECOND
+    assert (clock.lead, clock.stepped) == (599.7 * SECOND, 0)
+
+
+def test_a_process_that_starts_again_goes_on_as_far_ahead_as_the_one_before() -> None:
     machine = Machine()
     clock = machine.clock()
     machine.passes(10, step=-60)
-    last, lead = clock(), clock.lead
+    clock()
     machine.passes(30)  # in which nothing runs
-    again = Clock(last, lambda: machine.wall, lambda: machine.up, lead)
-    assert again() == last + 30 * SECOND
-    assert again.lead == lead
-    assert Clock(0, lambda: machine.wall, lambda: machine.up, SECOND).lead == 0, "marks are not that exact"
+    again = machine.clock(since=clock.reading())
+    assert again() == clock()
+    assert again.lead == clock.lead == 59.6 * SECOND
+
+
+def test_a_machine_that_was_off_knows_only_by_how_much_it_was_ahead() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    machine.passes(10, step=-60)
+    clock()
+    machine.restarts(30)
+    again = machine.clock(clock.reading().at, clock.reading())
+    assert again() == clock.reading().at + 30 * SECOND
+    assert (again.lead, again.stepped) == (clock.lead, 0)
+
+
+def test_where_nobody_says_which_start_of_the_machine_it_is_the_clock_on_the_wall_is_believed() -> None:
+    machine = Machine()
+    machine.starts = 0
+    before = machine.clock().reading()
+    machine.passes(30, step=600)
+    assert machine.clock(before.at, before).stepped == 0
+
+
+def test_a_machine_that_is_set_back_to_a_former_state_of_its_memory_has_not_been_up_for_less_than_before() -> None:
+    machine = Machine()
+    machine.passes(900)
+    before = machine.clock().reading()
+    machine.passes(60)
+    machine.up -= 600 * SECOND
+    clock = machine.clock(before.at, before)
+    assert (clock(), clock.lead, clock.stepped) == (machine.wall, 0, 0)
+
+
+def test_linux_says_which_start_of_the_machine_it_is() -> None:
+    assert boot() == boot()
+    assert len(boot()) == 36

@@ -42,11 +42,11 @@ class Disk:
 class Worker:
     """A committer on a clock that the test moves, in seconds."""
 
-    def __init__(self, missed: Trouble | None = None, at: float = 100) -> None:
+    def __init__(self, missed: Trouble | None = None, at: float = 100, stepped: float = 0) -> None:
         self.now = at
         self.disk = Disk()
         stamps = Stamps(lambda: round(self.now * SECOND), 0)
-        self.stepped = self.lead = 0
+        self.stepped, self.lead = round(stepped), 0
         self.committer = Committer(self.disk.append, self.disk, stamps, missed, lambda: self.stepped * SECOND, lambda: self.lead * SECOND)  # type: ignore[arg-type]  # all of a pool that is used
 
     def ping(self, monitor: str = "m") -> Ns:
@@ -225,6 +225,14 @@ def test_a_clock_that_is_put_forward_is_on_record_as_time_that_did_not_pass() ->
     assert worker.gaps() == [(100.5, 7_300.5, "clock")]
     worker.mark(7_300.75)
     assert len(worker.gaps()) == 1
+
+
+def test_one_that_was_put_forward_before_the_worker_began_is_on_record_behind_what_was_missed() -> None:
+    worker = Worker(Trouble(20 * SECOND, "restart"), stepped=60)
+    worker.mark(100.25)
+    assert worker.gaps() == [(20, about(100.25), "restart"), (40.25, 100.25, "clock")]
+    worker.mark(100.5)
+    assert len(worker.gaps()) == 2
 
 
 def test_a_machine_that_slept_and_whose_clock_was_put_forward_did_both() -> None:

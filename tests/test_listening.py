@@ -10,7 +10,7 @@ from ingest.commit import Committer, Trouble
 from ingest.listening import Listening, missed
 from ingest.stamp import Stamps
 from store.inbox import mark_path
-from store.mark import Mark, read_mark
+from store.mark import Mark, Reading, read_mark, read_reading
 from store.model import SECOND, Ping
 
 
@@ -19,6 +19,10 @@ def listened(directory: Path, *until: float) -> None:
         mark = Mark(mark_path(directory, slot))
         mark.set(round(seconds * SECOND))
         mark.close()
+
+
+def read(seconds: float = 50) -> Reading:
+    return Reading(round(seconds * SECOND), 1, 2, "this-start")
 
 
 @pytest.mark.parametrize(
@@ -40,7 +44,7 @@ def test_what_was_missed_before_a_worker_begins(tmp_path: Path, marks: tuple[flo
 
 def test_a_worker_that_died_while_it_could_not_store_missed_what_came_since(tmp_path: Path) -> None:
     committer = Committer(_full, _Here(), Stamps(lambda: 50 * SECOND, 0))  # type: ignore[arg-type]  # all of a pool that is used
-    listening = Listening(tmp_path, 0, committer)
+    listening = Listening(tmp_path, 0, committer, read)
     with pytest.raises(OSError, match="full"):
         committer.commit(lambda at: Ping(at, "m"))
     listening.step(50 * SECOND)
@@ -55,11 +59,25 @@ def test_a_worker_that_died_while_it_could_not_store_missed_what_came_since(tmp_
 
 def test_what_was_put_on_record_was_not_missed_a_second_time(tmp_path: Path) -> None:
     committer = Committer(lambda records: None, _Here(), Stamps(lambda: 50 * SECOND, 0), Trouble(40 * SECOND, "restart"))  # type: ignore[arg-type]  # all of a pool that is used
-    listening = Listening(tmp_path, 0, committer)
+    listening = Listening(tmp_path, 0, committer, read)
     listening.step(50 * SECOND)
     listening.close()
     listened(tmp_path, 50, 99.9)
     assert missed(tmp_path, 0, 100 * SECOND, judged=None) == Trouble(50 * SECOND, "restart", until=51 * SECOND)
+
+
+def test_what_the_clocks_read_stands_while_the_mark_stands(tmp_path: Path) -> None:
+    now = 50.0
+    committer = Committer(_full, _Here(), Stamps(lambda: round(now * SECOND), 0))  # type: ignore[arg-type]  # all of a pool that is used
+    listening = Listening(tmp_path, 0, committer, lambda: read(now))
+    listening.step(round(now * SECOND))
+    assert read_reading(mark_path(tmp_path, 0)) == read(50)
+    with pytest.raises(OSError, match="full"):
+        committer.commit(lambda at: Ping(at, "m"))
+    now = 60.0
+    listening.step(round(now * SECOND))
+    assert read_reading(mark_path(tmp_path, 0)) == read(50), "what came since is not on record"
+    listening.close()
 
 
 class _Here:

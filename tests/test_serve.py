@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,7 +23,7 @@ from config.settings import load
 from lastbeat.places import Places
 from lastbeat.serve import Child, Family
 from store.inbox import mark_path
-from store.mark import read_mark
+from store.mark import Mark, read_mark, read_reading
 from store.model import SECOND
 
 pytestmark = pytest.mark.server
@@ -314,23 +315,50 @@ def _pings(server: Server, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
+def _shifted(path: Path, seconds: float, *, lead: float) -> None:
+    """As if the mark had been set on another time, by that many seconds; and by the clock on the wall at the same time if it was ahead."""
+    mark, reading = read_mark(path), read_reading(path)
+    assert mark is not None
+    assert reading is not None
+    reading = reading._replace(at=reading.at + round(seconds * SECOND), lead=reading.lead + round(lead * SECOND))
+    changed = Mark(path)
+    changed.set(mark + round(seconds * SECOND), reading)
+    changed.close()
+
+
 def test_a_restart_while_our_clock_is_ahead_leaves_a_gap_of_the_time_in_between(make: Make) -> None:
     server = make().start()
     monitor = server.monitor(interval=3_600)
     server.ping(monitor)
     server.until(lambda: server.status(monitor) == "up")
     server.stop()
-    places = Places(server.data)
     stopped = time.time_ns()
-    for path in (mark_path(places.journals, 0), places.rules_mark):  # as if the clock had been put back by ten minutes before
-        mark = read_mark(path)
-        assert mark is not None
-        path.write_bytes(b"%020d" % (mark + 600 * SECOND))
-        os.utime(path, ns=(stopped, stopped))
+    _shifted(mark_path(Places(server.data).journals, 0), 600, lead=600)  # as if the clock had been put back by ten minutes before
     time.sleep(2)
     server.start()
     with sqlite3.connect(server.data / "control.db") as connection:
         gaps = server.until(lambda: connection.execute('SELECT start, "end" FROM gaps').fetchall())
     ((start, end),) = gaps
-    assert end - start > 2 * SECOND, "it was away for so long, whatever its clock shows"
+    assert end - start > 1.9 * SECOND, "it was away for so long, whatever its clock shows"
     assert end > stopped + 601 * SECOND
+
+
+def test_a_clock_that_is_put_forward_while_nobody_runs_takes_nothing_from_an_interval(make: Make) -> None:
+    server = make("--workers", "2").start()
+    monitor = server.monitor(interval=86_400)
+    server.ping(monitor)
+    expected = server.until(lambda: server.api("GET", f"/api/monitors/{monitor['id']}")["nextExpectedAt"])
+    server.kill()
+    for slot in (0, 1):
+        _shifted(
+            mark_path(Places(server.data).journals, slot), -1_800, lead=0
+        )  # as if the clock had been put forward by half an hour since
+    server.start()
+    with sqlite3.connect(server.data / "control.db") as connection:
+        by = "SELECT reason, \"end\" - start FROM gaps WHERE reason = 'clock'"
+        gaps = server.until(lambda: connection.execute(by).fetchall())
+    assert all(1_799 * SECOND < length < 1_801 * SECOND for _, length in gaps)
+    later = server.until(lambda: (now := server.api("GET", f"/api/monitors/{monitor['id']}"))["nextExpectedAt"] != expected and now)
+    assert later["status"] == "up"
+    put_off = datetime.fromisoformat(later["nextExpectedAt"]) - datetime.fromisoformat(expected)
+    assert put_off.total_seconds() == pytest.approx(1_800, abs=1)

@@ -54,7 +54,6 @@ class Scene:
         self.looked: Ns = 0  # up to this instant all that was overdue is declared
         self.looking: Ns = 0  # and up to this one some of it may be
         self.lead: Ns = 0  # by how much the engine's clock was ahead of the one on the wall when it looked
-        self.pace: Ns = 0  # by how much the time of this machine is ahead of `elapsed`
         self.ended_at: Ns | None = None
         self.stepped = False  # somebody has put the clock forward or back
         self.busy = False  # somebody does something between two steps of the engine
@@ -106,10 +105,7 @@ class Scene:
 
     def logical(self) -> Ns:
         """The time by which this machine goes."""
-        now = max((worker.clock() for worker in self.workers.values()), default=self.ground.wall())
-        if self.workers:
-            self.pace = now - self.ground.elapsed
-        return now
+        return max((worker.clock() for worker in self.workers.values()), default=self.ground.wall())
 
     # Life and death.
 

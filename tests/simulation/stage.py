@@ -30,7 +30,7 @@ from simulation.jobs import Signal
 from simulation.receivers import Post, Senders
 from store.control import Control
 from store.deadletter import DeadLetters
-from store.inbox import Inbox, journal_path, lock_path, marks
+from store.inbox import Inbox, journal_path, last_reading, lock_path, marks
 from store.journal import Journal, JournalReader, decode
 from store.lock import FileLock
 from store.mark import Mark, read_mark
@@ -53,7 +53,8 @@ class Died(Exception):
 class Ground:
     """What is there whatever runs: the time, the files, and what is wrong with the machine.
 
-    `elapsed` goes on as time does; the clock on the wall is ahead of it by `skew`, which people and time servers change.
+    `elapsed` goes on as time does; the clock on the wall is ahead of it by `skew`, which people and time servers change. `boots`: how often
+    the machine was started.
     """
 
     def __init__(self, root: Path, start: Ns, chance: random.Random) -> None:
@@ -63,6 +64,7 @@ class Ground:
         self.chance = chance
         self.elapsed: Ns = 0
         self.skew: Ns = start
+        self.boots = 1
         self.senders = Senders(self.wall, chance)
         self.storm_hold: Ns = 0
         self.disk_full = False
@@ -75,6 +77,10 @@ class Ground:
 
     def wall(self) -> Ns:
         return self.elapsed + self.skew
+
+    def clock(self, after: Ns) -> Clock:
+        """That of a process that starts."""
+        return Clock(after, last_reading(self.journals), self.wall, lambda: self.elapsed, lambda: f"boot-{self.boots}")
 
     @property
     def control(self) -> Path:
@@ -177,7 +183,7 @@ class Worker:
         ground.step("a worker has its lock")
         judged = read_mark(ground.rules_mark)
         newest = max(marks(ground.journals).values(), default=judged or 0)
-        self.clock = Clock(after=newest, wall=ground.wall, elapsed=lambda: ground.elapsed)
+        self.clock = ground.clock(newest)
         self._journal = Journal(journal_path(ground.journals, slot), 1 << 30)
         self._parts.append(self._journal)
         self.journal_id = self._journal.id
@@ -191,7 +197,7 @@ class Worker:
             lambda: self.clock.stepped,
             lambda: self.clock.lead,
         )
-        self._listening = Listening(ground.journals, slot, self._committer)
+        self._listening = Listening(ground.journals, slot, self._committer, self.clock.reading)
         self._parts.append(self._listening)
         self._control = Control(ground.control)
         self._control._engine._compiled_cache = _compiled
@@ -272,7 +278,7 @@ class Engine:
         self._parts.append(control)
         points = Remote(ground)
         self._parts.append(points)
-        self.clock = Clock(after=read_mark(ground.rules_mark) or 0, wall=ground.wall, elapsed=lambda: ground.elapsed)
+        self.clock = ground.clock(read_mark(ground.rules_mark) or 0)
         inbox, shipped = Watchful(ground), Watchful(ground)
         self._parts += [inbox, shipped]
         self.settle = Settle(control, inbox, BASE_URL)

@@ -22,6 +22,7 @@ class Troubles:
         self._scene = scene
         self._ticks = ticks
         self._long = scene.story.length
+        self._dark = False  # the machine has no power, or nobody has begun anew since it had none
         scene.bury = self._bury
         self._kinds: dict[Trouble, Callable[[], object]] = {
             "engine dies": self._engine_dies,
@@ -55,12 +56,12 @@ class Troubles:
         if scene.is_held:
             scene.at(scene.held_until + 1, self.start_worker, slot)
             return
-        self._right_the_clock()
         try:
             worker = Worker(scene.ground, slot)
         except Died as death:
             self._dies_as_it_starts(f"worker {slot}", str(death), self.start_worker, slot)
             return
+        self._dark = False
         scene.slots[worker.journal_id] = slot
         scene.workers[slot] = worker
 
@@ -82,10 +83,6 @@ class Troubles:
         self._scene.deaths += 1
         self._scene.say(f"{who} dies as it starts, {where}")
         self._scene.after(SECOND, again, *arguments)
-
-    def _right_the_clock(self) -> None:
-        """A worker that starts while the clock is behind what was seen before gives stamps a second time, and knows of no pause."""
-        self._scene.ground.skew = max(self._scene.ground.skew, self._scene.pace)
 
     def _bury(self, process: Worker | Engine, where: str) -> None:
         scene, chance = self._scene, self._scene.chance
@@ -111,6 +108,13 @@ class Troubles:
             self._bury(self._scene.chance.choice(list(self._scene.workers.values())), "between two steps")
 
     def _power_cut(self) -> None:
+        """All processes are killed at once, and perhaps the machine is off: then it knows for how long by the clock on the wall alone, so
+        that one is not touched meanwhile.
+        """
+        if self._scene.workers and self._scene.chance.random() < 0.5:
+            self._dark = True
+            self._scene.ground.boots += 1
+            self._scene.say("the machine is off")
         for worker in self._scene.workers.values():
             worker.kill()
         self._scene.deaths += 1
@@ -151,6 +155,8 @@ class Troubles:
 
     def _step_clock(self, *steps: Ns) -> None:
         step = self._scene.chance.choice(steps)
+        if self._dark:
+            return
         if step < 0 and self._scene.looking > self._scene.looked:
             return  # by which clock what was half declared was looked at nobody can tell
         self._scene.say(f"the clock on the wall jumps by {step / SECOND} s")
