@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace
 from sqlalchemy import Connection, select, update
 
+from ingest.commit import Committer
 from rules import cron, judge, overdue, schedule, settle
 from rules.case import Case
 from rules.channels import Message
@@ -209,6 +210,12 @@ def overdue_looks_before_a_gap_is_settled(stack: ExitStack) -> None:
 @bug
 def a_restart_is_no_gap(stack: ExitStack) -> None:
     stack.enter_context(patch("simulation.stage.missed", lambda *_: None))
+
+
+@bug
+def time_that_was_jumped_over_has_passed(stack: ExitStack) -> None:
+    breaks = Committer._breaks
+    _put(stack, Committer, "_breaks", lambda self: [one for one in breaks(self) if one[2] != "clock"])
 
 
 @bug
