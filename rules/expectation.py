@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from rules import judge
+from rules import absence, judge
 from rules import schedule as schedules
 from rules.runs import AFTER_A_STALL
 from store.model import SECOND, Beat, Gap, Ns, Schedule
@@ -65,11 +65,11 @@ def after_gap(rule: Rule, when: Schedule, standing: Standing, gap: Gap, last_pin
     if gap.reason == "stall":
         held = gap.end + AFTER_A_STALL
         return replace(standing, due_at=held) if gap.start <= standing.due_at < held else standing
-    if schedules.is_brief_step(gap):
-        expected, due = schedules.set_forward(when, standing.expected_at, standing.due_at, gap)
+    if absence.is_brief_step(gap):
+        expected, due = absence.set_forward(when, standing.expected_at, standing.due_at, gap)
         return replace(standing, expected_at=expected, due_at=due)
     try:
-        again = schedules.rearmed(when, standing.expected_at, gap.start, gap.end, last_ping_at=last_ping_at)
+        again = absence.rearmed(when, standing.expected_at, gap.start, gap.end, last_ping_at=last_ping_at)
         if again is not None:
             return _waiting(rule, when, standing, again.expected_at)
         set_forward = gap.reason == "clock" and when.cron is None and gap.end <= standing.due_at

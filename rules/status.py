@@ -29,7 +29,7 @@ from typing import Final, Literal
 
 from msgspec.structs import replace
 
-from rules import runs
+from rules import absence, runs
 from rules import schedule as schedules
 from store.model import SECOND, Beat, Gap, Ns, Schedule, ShownStatus
 
@@ -125,8 +125,8 @@ def after_gap(beat: Beat, schedule: Schedule, gap: Gap) -> Beat:
         return replace(beat, deadline=held) if gap.start <= beat.deadline < held else beat
     if beat.health is not None:
         return beat
-    if schedules.is_brief_step(gap):
-        expected, due = schedules.set_forward(schedule, beat.expected_at, beat.deadline, gap)
+    if absence.is_brief_step(gap):
+        expected, due = absence.set_forward(schedule, beat.expected_at, beat.deadline, gap)
         return replace(beat, expected_at=expected, deadline=due)
     try:
         return _after_absence(beat, schedule, gap, beat.expected_at, beat.deadline)
@@ -141,21 +141,21 @@ def _after_absence(beat: Beat, schedule: Schedule, gap: Gap, expected: Ns, due: 
     would never be told of. So it counts for how long we listened meanwhile: after some turns only a gap that covers all of the window puts
     it off, since through any other the job had its chance each time. While we hardly listen nobody had one, however many gaps there are.
     """
-    again = schedules.rearmed(schedule, expected, gap.start, gap.end, due=due, last_ping_at=beat.last_ping_at)
+    again = absence.rearmed(schedule, expected, gap.start, gap.end, due=due, last_ping_at=beat.last_ping_at)
     if again is None and gap.reason == "clock" and schedule.cron is None and gap.end <= due:
         step = gap.end - gap.start  # which an interval has not had
         return replace(beat, expected_at=expected + step, deadline=due + step)
     if again is None:
         missed_its_start = waits_for_start(beat, schedule) and schedules.starts_from(schedule, expected) <= gap.end and gap.start <= due
         return _begun(beat, schedule) if missed_its_start else beat
-    covered = gap.start <= schedules.may_come_from(schedule, expected, beat.last_ping_at) and due <= gap.end
+    covered = gap.start <= absence.may_come_from(schedule, expected, beat.last_ping_at) and due <= gap.end
     turn = schedules.distance(schedule, expected)
     listened = beat.listened + min(max(0, gap.start - (expected - turn)), turn)
     if not covered and listened * _TURNS >= turn * _PATIENCE:
         return beat
     beat = replace(beat, status="unverified" if again.unverified else beat.status, listened=listened)
     # A run may be going on whose start or end we did not hear. While it may take its time, no other has to begin.
-    return _waiting(beat, schedule, again.expected_at, begun=schedules.outlasts(schedule, again.expected_at))
+    return _waiting(beat, schedule, again.expected_at, begun=absence.outlasts(schedule, again.expected_at))
 
 
 def paused(beat: Beat) -> Beat:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, select, update
 
 from ingest.commit import Committer
-from rules import cron, judge, overdue, schedule, settle
+from rules import absence, cron, judge, overdue, schedule, settle
 from rules.case import Case
 from rules.channels import Message
 from rules.outbox import Outbox
@@ -96,18 +96,16 @@ def a_resolve_overtakes_its_fire(stack: ExitStack) -> None:
 
 @bug
 def a_gap_puts_everybody_off(stack: ExitStack) -> None:
-    rearmed = schedule.rearmed
+    rearmed = absence.rearmed
 
     def generous(plan: Any, expected: Ns, start: Ns, end: Ns, **more: Any) -> Any:
-        return rearmed(plan, expected, start, end, **more) or schedule.Rearmed(
-            max(expected, end + plan.interval * SECOND), unverified=False
-        )
+        return rearmed(plan, expected, start, end, **more) or absence.Rearmed(max(expected, end + plan.interval * SECOND), unverified=False)
 
     def all_of_them(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
         waiting = select(beats.c.monitor_id).where(beats.c.deadline.is_not(None), beats.c.monitor_id > behind)
         return list(connection.execute(waiting.order_by(beats.c.monitor_id)).scalars())
 
-    _put(stack, schedule, "rearmed", generous)
+    _put(stack, absence, "rearmed", generous)
     _put(stack, verdicts, "touched_by", all_of_them)
 
 
@@ -245,13 +243,13 @@ def a_message_is_forgotten_when_its_state_is_saved(stack: ExitStack) -> None:
 
 @bug
 def an_unverified_monitor_is_as_good_as_up(stack: ExitStack) -> None:
-    rearmed = schedule.rearmed
+    rearmed = absence.rearmed
 
     def trusting(*arguments: Any, **more: Any) -> Any:
         again = rearmed(*arguments, **more)
         return None if again is None else replace(again, unverified=False)
 
-    _put(stack, schedule, "rearmed", trusting)
+    _put(stack, absence, "rearmed", trusting)
 
 
 BUGS: Final = tuple(_BUGS)
