@@ -11,6 +11,9 @@ from rules.cron import slot_after
 from store.model import CATCHING_UP, SECOND, Gap, Ns, Schedule
 
 _BRIEF: Final[Ns] = 10 * SECOND  # a clock that is put forward by less: signals wait for so long, as in a stall
+# Gaps of ours put off what is expected until we have listened for it for three turns, and half of one more.
+_PATIENCE: Final = 7
+_TURNS: Final = 2
 
 
 class Rearmed(msgspec.Struct, frozen=True):
@@ -47,6 +50,20 @@ def rearmed(
         passed = (gap_end + _reach(schedule, expected) - expected) // interval
         return Rearmed(expected + interval * max(1, passed + 1), unverified=True)
     return Rearmed(gap_end + interval, unverified=False)
+
+
+def listened(schedule: Schedule, expected: Ns, due: Ns, gap: Gap, before: Ns, last_ping_at: Ns | None) -> Ns | None:
+    """For how long we have listened for what is expected; None where that was long enough, and the gap does not put it off.
+
+    Where we are restarted again and again, more often than a monitor's window comes, each gap would put its deadline off, and a dead job
+    would never be told of. So it counts for how long we listened meanwhile, `before` and up to this gap: after some turns only a gap that
+    covers all of the window puts it off, since through any other the job had its chance each time. While we hardly listen nobody had one,
+    however many gaps there are. Raises ValueError with a sentence where the schedule does not pass `check`.
+    """
+    turn = schedules.distance(schedule, expected)
+    by_now = before + min(max(0, gap.start - (expected - turn)), turn)
+    covered = gap.start <= may_come_from(schedule, expected, last_ping_at) and due <= gap.end
+    return by_now if covered or by_now * _TURNS < turn * _PATIENCE else None
 
 
 def may_come_from(schedule: Schedule, expected: Ns, last_ping_at: Ns | None) -> Ns:

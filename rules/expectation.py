@@ -71,7 +71,9 @@ def after_gap(rule: Rule, when: Schedule, standing: Standing, gap: Gap, last_pin
     try:
         again = absence.rearmed(when, standing.expected_at, gap.start, gap.end, last_ping_at=last_ping_at)
         if again is not None:
-            return _waiting(rule, when, standing, again.expected_at)
+            closes = schedules.deadline(when, standing.expected_at)
+            listened = absence.listened(when, standing.expected_at, closes, gap, standing.listened, last_ping_at)
+            return standing if listened is None else _waiting(rule, when, replace(standing, listened=listened), again.expected_at)
         set_forward = gap.reason == "clock" and when.cron is None and gap.end <= standing.due_at
         return _waiting(rule, when, standing, standing.expected_at + gap.end - gap.start) if set_forward else standing
     except ValueError:
@@ -88,7 +90,7 @@ def armed(rule: Rule, when: Schedule, standing: Standing, beat: Beat, now: Ns) -
 
 def _expecting(rule: Rule, when: Schedule, standing: Standing, at: Ns) -> Standing:
     try:
-        return _waiting(rule, when, replace(standing, health="ok"), schedules.expected_after(when, at))
+        return _waiting(rule, when, replace(standing, health="ok", listened=0), schedules.expected_after(when, at))
     except ValueError:
         return _put_off(standing, at)
 

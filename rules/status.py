@@ -25,17 +25,13 @@ judged all the same.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Final, Literal
+from typing import Literal
 
 from msgspec.structs import replace
 
 from rules import absence, runs
 from rules import schedule as schedules
 from store.model import SECOND, Beat, Gap, Ns, Schedule, ShownStatus
-
-# Gaps of ours put off what is expected until we have listened for it for three turns, and half of one more.
-_PATIENCE: Final = 7
-_TURNS: Final = 2
 
 
 def succeeded(beat: Beat, schedule: Schedule, at: Ns, rid: str | None = None) -> Beat:
@@ -135,12 +131,7 @@ def after_gap(beat: Beat, schedule: Schedule, gap: Gap) -> Beat:
 
 
 def _after_absence(beat: Beat, schedule: Schedule, gap: Gap, expected: Ns, due: Ns) -> Beat:
-    """What is expected after a gap in which nothing could be received.
-
-    Where we are restarted again and again, more often than a monitor's window comes, each gap would put its deadline off, and a dead job
-    would never be told of. So it counts for how long we listened meanwhile: after some turns only a gap that covers all of the window puts
-    it off, since through any other the job had its chance each time. While we hardly listen nobody had one, however many gaps there are.
-    """
+    """What is expected after a gap in which nothing could be received."""
     again = absence.rearmed(schedule, expected, gap.start, gap.end, due=due, last_ping_at=beat.last_ping_at)
     if again is None and gap.reason == "clock" and schedule.cron is None and gap.end <= due:
         step = gap.end - gap.start  # which an interval has not had
@@ -148,10 +139,8 @@ def _after_absence(beat: Beat, schedule: Schedule, gap: Gap, expected: Ns, due: 
     if again is None:
         missed_its_start = waits_for_start(beat, schedule) and schedules.starts_from(schedule, expected) <= gap.end and gap.start <= due
         return _begun(beat, schedule) if missed_its_start else beat
-    covered = gap.start <= absence.may_come_from(schedule, expected, beat.last_ping_at) and due <= gap.end
-    turn = schedules.distance(schedule, expected)
-    listened = beat.listened + min(max(0, gap.start - (expected - turn)), turn)
-    if not covered and listened * _TURNS >= turn * _PATIENCE:
+    listened = absence.listened(schedule, expected, due, gap, beat.listened, beat.last_ping_at)
+    if listened is None:
         return beat
     beat = replace(beat, status="unverified" if again.unverified else beat.status, listened=listened)
     # A run may be going on whose start or end we did not hear. While it may take its time, no other has to begin.

@@ -195,6 +195,20 @@ def test_a_gap_of_ours_puts_off_what_a_rule_expects(world: World) -> None:
     assert world.events() == ["monitor_down"]
 
 
+def test_restarts_again_and_again_put_a_rule_off_three_times(world: World) -> None:
+    rule, job = heartbeat(interval=100, grace=20, hold=10), world.monitor(interval=3_600)
+    world.follow(rule)
+    pinged(world, job, 0)
+    for expected, due in ((100, 231), (201, 332), (302, 433), (403, 433)):
+        world.gap(expected, expected + 1)  # we are away for a second just when the ping is expected
+        world.run(expected + 1.5)
+        assert world.stands(rule, job).due_at == world.at(due)
+    world.run(433.1)
+    assert world.stands(rule, job).state == "firing"
+    pinged(world, job, 500)
+    assert world.stands(rule, job).listened == 0
+
+
 def test_a_gap_of_ours_puts_off_what_a_rule_expects_of_a_monitor_that_is_down_by_itself(world: World) -> None:
     world.channel()
     job = world.monitor(interval=60, grace=30)

@@ -182,6 +182,7 @@ standings = Table(
     Column("incident_id", String),
     Column("reopened", Integer, nullable=False),
     Column("health", String, nullable=False),
+    Column("listened", BigInteger, nullable=False, server_default="0"),
 )
 Index("ix_standings_due_at", standings.c.due_at, sqlite_where=standings.c.due_at.is_not(None))
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from simulation.rulings import HELD_AFTER_A_STALL, Outage, Ruling
 from simulation.slots import Span
-from simulation.waiting import distance, early, expected_after, opens, put_off
+from simulation.waiting import PATIENCE, distance, early, expected_after, opens, put_off
 from store.model import SECOND, Gap, Ns, Ping, Schedule
 from store.rule import Rule
 
@@ -21,7 +21,6 @@ _RUN_SECONDS: Final = "duration_s"
 _HOUR: Final = 3_600 * SECOND
 _REMEMBERED: Final = 120 * SECOND  # a run that has ended
 _BEHIND_ITS_END: Final = 10 * SECOND  # a start that comes late
-_PATIENCE: Final = 3.5  # turns for which we listened in all; then gaps put nothing off any more, but those that leave nothing of its window
 _BRIEF: Final = 10 * SECOND  # a step of the clock that loses no signal
 
 
@@ -166,7 +165,7 @@ class Life:
             return
         turn = distance(self.schedule, self.expected, self.span)
         listened = self.listened + min(max(0, gap.start - self.expected + turn), turn)
-        if listened >= _PATIENCE * turn and not (gap.start <= first and last <= gap.end):
+        if listened >= PATIENCE * turn and not (gap.start <= first and last <= gap.end):
             self.impatient = True
             return
         self.listened = listened

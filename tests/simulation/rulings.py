@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from simulation.slots import Span
-from simulation.waiting import expected_after, opens, put_off
+from simulation.waiting import PATIENCE, distance, expected_after, opens, put_off
 from store.model import SECOND, Gap, Ns, Ping, Schedule
 from store.rule import Rule
 
@@ -50,6 +50,7 @@ class Ruling:
         self._well_since: Ns | None = None
         self._recovering = False
         self.due: Ns | None = None
+        self._listened: Ns = 0
         self._stuck = None
 
     @property
@@ -81,6 +82,7 @@ class Ruling:
             self._breach(at, life) if ping.kind == "fail" or life.status == "down" else self._clear(at)
         elif rule.type == "heartbeat" and ended and not self.is_plain:
             self._clear(at)
+            self._listened = 0
             self._wait_for(life, expected_after(self.schedule(life), at, self._span))
 
     def pass_time(self, life: Life) -> None:
@@ -116,9 +118,13 @@ class Ruling:
                 self.due += gap.end - gap.start
                 self.expected += 0 if schedule.cron is not None else gap.end - gap.start
             return
-        closes = self.expected + schedule.grace * SECOND
-        if opens(schedule, self.expected, life.last, self._span) <= gap.end and gap.start <= closes:
-            self._wait_for(life, put_off(schedule, self.expected, gap, self._span)[1])
+        first, closes = opens(schedule, self.expected, life.last, self._span), self.expected + schedule.grace * SECOND
+        if first <= gap.end and gap.start <= closes:
+            turn = distance(schedule, self.expected, self._span)
+            listened = self._listened + min(max(0, gap.start - self.expected + turn), turn)
+            if listened < PATIENCE * turn or (gap.start <= first and closes <= gap.end):
+                self._listened = listened
+                self._wait_for(life, put_off(schedule, self.expected, gap, self._span)[1])
         elif gap.reason == "clock" and schedule.cron is None and gap.end <= self.due:
             self._wait_for(life, self.expected + gap.end - gap.start)
 
@@ -136,6 +142,7 @@ class Ruling:
             return
         schedule = self.schedule(life)
         expected = expected_after(schedule, life.last, self._span)
+        self._listened = 0
         self._wait_for(life, expected if expected > now else expected_after(schedule, now, self._span))
 
     def change(self, rule: Rule) -> bool:

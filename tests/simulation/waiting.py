@@ -9,6 +9,8 @@ from store.model import SECOND, Gap, Ns, Schedule
 
 _EARLY_LIMIT: Final = 300 * SECOND
 _HOUR: Final = 3_600 * SECOND
+# Turns for which we listened in all; then gaps put nothing off any more, but those that leave nothing of its window.
+PATIENCE: Final = 3.5
 
 
 def slots_of(schedule: Schedule, span: Span) -> Slots:
