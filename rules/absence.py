@@ -10,6 +10,8 @@ from rules import schedule as schedules
 from rules.cron import slot_after
 from store.model import CATCHING_UP, SECOND, Gap, Ns, Schedule
 
+_AFTER_A_STALL: Final[Ns] = 1 * SECOND  # then the signals that waited for us are here
+_HELD: Final[Ns] = 60 * SECOND  # by one stall after the other
 _BRIEF: Final[Ns] = 10 * SECOND  # a clock that is put forward by less: signals wait for so long, as in a stall
 # Gaps of ours put off what is expected until we have listened for it for three turns, and half of one more.
 _PATIENCE: Final = 7
@@ -88,6 +90,18 @@ def outlasts(schedule: Schedule, expected: Ns) -> bool:
         return True
     late = schedules.tolerance(schedule) * SECOND
     return schedules.distance(schedule, expected) + late < schedule.grace * SECOND
+
+
+def held(due: Ns, gap: Gap, planned: Ns) -> Ns:
+    """When a deadline passes after a mere stall: one within it waits for the signals that waited for us.
+
+    `planned`: when it would have passed without any stall. On a machine that is out of breath one stall follows the other, and would hold
+    it for good; but between two of them, however short that is, whatever waits is taken. So a minute is enough.
+    """
+    until, latest = gap.end + _AFTER_A_STALL, planned + _HELD
+    if not gap.start <= due < until:
+        return due
+    return until if due > latest else min(until, latest)  # an edit may have granted more than was planned
 
 
 def is_brief_step(gap: Gap) -> bool:

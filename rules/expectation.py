@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from rules import absence, judge
 from rules import schedule as schedules
-from rules.runs import AFTER_A_STALL
 from store.model import SECOND, Beat, Gap, Ns, Schedule
 from store.rule import Rule, Standing
 
@@ -62,13 +61,12 @@ def after_gap(rule: Rule, when: Schedule, standing: Standing, gap: Gap, last_pin
     """We were not listening; see `rules.status.after_gap`."""
     if standing.expected_at is None or standing.due_at is None or rule.on_own_outage == "fire":
         return standing
-    if gap.reason == "stall":
-        held = gap.end + AFTER_A_STALL
-        return replace(standing, due_at=held) if gap.start <= standing.due_at < held else standing
     if absence.is_brief_step(gap):
         expected, due = absence.set_forward(when, standing.expected_at, standing.due_at, gap)
         return replace(standing, expected_at=expected, due_at=due)
     try:
+        if gap.reason == "stall":
+            return replace(standing, due_at=absence.held(standing.due_at, gap, missed_at(rule, when, standing.expected_at)))
         again = absence.rearmed(when, standing.expected_at, gap.start, gap.end, last_ping_at=last_ping_at)
         if again is not None:
             closes = schedules.deadline(when, standing.expected_at)

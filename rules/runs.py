@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 from msgspec.structs import replace
 
+from rules import absence
 from store.model import SECOND, Gap, Ns, Run
 
 Runs = tuple[Run, ...]
@@ -23,7 +24,6 @@ End = Literal["success", "fail"]
 LIMIT: Final = 100  # open runs of a monitor that are timed; of more the oldest are given up
 GIVEN_UP: Final[Ns] = 24 * 3_600 * SECOND  # who starts and never ends has crashed, and is not shown as running for ever
 _TIMED: Final[Ns] = 31 * 24 * 3_600 * SECOND  # an end that comes after all is timed for so long
-AFTER_A_STALL: Final[Ns] = 1 * SECOND  # then the signals that waited for us are here
 _REPEATED: Final[Ns] = 120 * SECOND  # `curl -m 10 --retry 5` tries for 91 seconds
 _LATE: Final[Ns] = 10 * SECOND  # a start behind the end of its own run; later it is a name that is used again
 
@@ -100,14 +100,10 @@ def let_go(runs: Runs, due_at: Ns) -> Runs:
     return tuple(replace(run, let_go=True) if run.due_at is not None and run.due_at <= due_at else run for run in runs)
 
 
-def after_gap(runs: Runs, gap: Gap) -> Runs:
-    """We were not listening. A run that went on may have ended meanwhile, so its end is waited for no more.
-
-    After a mere stall the signals that waited for us come in a moment, so one that is due within it only waits for them.
-    """
+def after_gap(runs: Runs, gap: Gap, max_run: int | None) -> Runs:
+    """We were not listening. A run that went on may have ended meanwhile, so its end is waited for no more."""
     if gap.reason == "stall":
-        held = gap.end + AFTER_A_STALL
-        return tuple(replace(run, due_at=held) if run.due_at is not None and gap.start <= run.due_at < held else run for run in runs)
+        return tuple(_held(run, gap, max_run or 0) for run in runs)
     return tuple(replace(run, due_at=None, let_go=True) if _may_have_ended(run, gap) else run for run in runs)
 
 
@@ -124,6 +120,10 @@ def limited(runs: Runs, max_run: int | None, now: Ns) -> Runs:
 def _may_have_ended(run: Run, gap: Gap) -> bool:
     unjudged = run.due_at is None or gap.start <= run.due_at
     return run.ended_at is None and not run.let_go and run.started_at < gap.end and unjudged
+
+
+def _held(run: Run, gap: Gap, max_run: int) -> Run:
+    return run if run.due_at is None else replace(run, due_at=absence.held(run.due_at, gap, run.started_at + max_run * SECOND))
 
 
 def _set_forward(run: Run, gap: Gap) -> Run:

@@ -112,13 +112,13 @@ def after_gap(beat: Beat, schedule: Schedule, gap: Gap) -> Beat:
     forward no time has passed: intervals and runs are as long as they were, slots are where they are.
     """
     if beat.runs:
-        going_on = runs.set_forward(beat.runs, gap) if gap.reason == "clock" else runs.after_gap(beat.runs, gap)
+        going_on = runs.set_forward(beat.runs, gap) if gap.reason == "clock" else runs.after_gap(beat.runs, gap, schedule.max_run)
         beat = _timed(replace(beat, runs=going_on))
     if beat.deadline is None or beat.expected_at is None:
         return beat
     if gap.reason == "stall":
-        held = gap.end + runs.AFTER_A_STALL
-        return replace(beat, deadline=held) if gap.start <= beat.deadline < held else beat
+        planned = schedules.start_deadline if waits_for_start(beat, schedule) else schedules.deadline
+        return replace(beat, deadline=absence.held(beat.deadline, gap, planned(schedule, beat.expected_at)))
     if beat.health is not None:
         return beat
     if absence.is_brief_step(gap):

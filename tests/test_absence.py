@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
+from rules import absence
 from rules.absence import Rearmed, outlasts, rearmed
 from rules.schedule import HOUR, deadline
-from store.model import SECOND, Ns, Schedule
+from store.model import SECOND, Gap, Ns, Schedule
 
 MINUTE: Ns = 60 * SECOND
 
@@ -119,6 +120,29 @@ def test_the_hour_is_measured_to_the_jobs_next_turn() -> None:
     nine, half_past = _at("2026-11-23 09:00"), _at("2026-11-23 09:30")
     assert rearmed(twice, nine, nine - MINUTE, nine + MINUTE) == Rearmed(half_past, unverified=False)
     assert rearmed(twice, half_past, half_past - MINUTE, half_past + MINUTE) == Rearmed(_at("2026-11-24 09:00"), unverified=True)
+
+
+def _stall(start: float, end: float) -> Gap:
+    return Gap(round(end * SECOND), round(start * SECOND), round(end * SECOND), "stall")
+
+
+@pytest.mark.parametrize(
+    ("due", "start", "end", "held"),
+    [
+        (100, 90, 95, 100),  # far enough behind the stall
+        (100, 95, 99, 100),
+        (100, 95, 99.5, 100.5),
+        (100, 95, 103, 104),
+        (100, 100, 103, 104),
+        (100, 100.5, 103, 100),  # it had passed before
+        (157, 156, 158, 159),
+        (157, 156, 162, 160),  # held for a minute in all
+        (160, 158, 162, 160),
+        (161, 158, 162, 163),  # more was granted than stalls hold
+    ],
+)
+def test_a_stall_holds_a_deadline_for_a_moment_and_many_for_a_minute(due: float, start: float, end: float, held: float) -> None:
+    assert absence.held(round(due * SECOND), _stall(start, end), 100 * SECOND) == round(held * SECOND)
 
 
 def test_a_run_outlasts_the_start_of_the_next_where_its_grace_is_long() -> None:

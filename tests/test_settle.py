@@ -161,6 +161,23 @@ def test_after_a_mere_stall_a_deadline_waits_a_moment_for_the_pings_that_waited(
     assert (world.beat(dead).status, world.beat(dead).down_since) == ("down", world.at(66))
 
 
+def test_a_machine_that_is_out_of_breath_for_long_does_not_hide_who_is_down(world: World) -> None:
+    rule = Rule("rule_h", "heartbeat", "Missed", match=Match(all=True), grace=100)
+    job, starting = world.monitor(grace=2), world.monitor(schedule=Schedule(600, 500, start_by=62))
+    running = world.monitor(interval=86_400, max_run=62)
+    world.follow(rule)
+    for one in (job, starting, running):
+        world.ping(one, 0, kind="start" if one is running else "success")
+    world.run(61)
+    for turn in range(400):  # two seconds each, without a moment between them
+        world.gap(61 + 2 * turn, 63 + 2 * turn, "stall")
+    world.run(861)
+    since = {beat.down_since for beat in (world.beat(job), world.beat(running))}
+    assert since == {world.at(122)}, "a minute later than planned"
+    assert world.beat(starting).down_since == world.at(600 + 62 + 60)
+    assert world.stands(rule, job).active_at == world.at(60 + 100 + 60)
+
+
 def test_a_dead_worker_holds_up_nobody(tmp_path: Path) -> None:
     world = World(tmp_path, workers=2)
     job = world.monitor(interval=60, grace=30)

@@ -41,6 +41,7 @@ def everything(scene: Scene) -> None:
     points(scene)
     the_well(scene)
     the_unheard(scene)
+    the_jumps(scene)
 
 
 def _rows(scene: Scene) -> list[Row]:
@@ -213,3 +214,9 @@ def the_unheard(scene: Scene) -> None:
     for at, monitor in scene.unheard:
         if not any(gap.start - _A_MOMENT <= at <= gap.end + _A_MOMENT for gap in gaps):
             raise scene.fail(f"what it sent at {iso(at)} was not heard, and no gap says so", monitor, at)
+
+
+def the_jumps(scene: Scene) -> None:
+    """What the clock was put forward by is on record, whoever ran then."""
+    for at, by in scene.jumped_unseen():
+        raise scene.fail(f"the clock jumped by {by / SECOND} s at {iso(at)}, and no gap says so", until=at)

@@ -11,9 +11,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from simulation.rulings import HELD_AFTER_A_STALL, Outage, Ruling
+from simulation.rulings import Outage, Ruling
 from simulation.slots import Span
-from simulation.waiting import PATIENCE, distance, early, expected_after, opens, put_off
+from simulation.waiting import PATIENCE, distance, early, expected_after, held, opens, put_off
 from store.model import SECOND, Gap, Ns, Ping, Schedule
 from store.rule import Rule
 
@@ -133,7 +133,7 @@ class Life:
         if self.gone:
             return
         for run in self.runs:
-            self._run_in_gap(run, self._met(gap))
+            self._run_in_gap(run, self._met(gap), self.schedule.max_run or 0)
         if self.runs:
             self._time_runs()
         self._wait_longer(self._met(gap))
@@ -146,8 +146,10 @@ class Life:
         if self.deadline is None or self.expected is None:
             return
         if gap.reason == "stall":
-            if gap.start <= self.deadline < gap.end + HELD_AFTER_A_STALL:
-                self.deadline = gap.end + HELD_AFTER_A_STALL
+            late = self.schedule.grace
+            if self._waits_for_start():
+                late = min(late, self.schedule.start_by or 0)
+            self.deadline = held(self.deadline, gap, self.expected + late * SECOND)
             return
         if gap.reason == "clock" and gap.end - gap.start < _BRIEF:
             if gap.start <= self.deadline and (self.schedule.cron is None or self.expected <= gap.end):
@@ -438,16 +440,15 @@ class Life:
         self.run_due = None if first is None or self.status in ("down", "paused") else max(first, self.last or first)
 
     @staticmethod
-    def _run_in_gap(run: Run, gap: Gap) -> None:
-        held = gap.end + HELD_AFTER_A_STALL
+    def _run_in_gap(run: Run, gap: Gap, longest: int) -> None:
         if gap.reason == "clock":
             if run.ended is None:
                 run.began += gap.end - gap.start
                 if run.due is not None and run.due >= gap.start:
                     run.due += gap.end - gap.start
         elif gap.reason == "stall":
-            if run.due is not None and gap.start <= run.due < held:
-                run.due = held
+            if run.due is not None:
+                run.due = held(run.due, gap, run.began + longest * SECOND)
         elif run.ended is None and not run.excused and run.began < gap.end and (run.due is None or gap.start <= run.due):
             run.due, run.excused = None, True
 

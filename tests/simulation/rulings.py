@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from simulation.slots import Span
-from simulation.waiting import PATIENCE, distance, expected_after, opens, put_off
+from simulation.waiting import PATIENCE, distance, expected_after, held, opens, put_off
 from store.model import SECOND, Gap, Ns, Ping, Schedule
 from store.rule import Rule
 
 if TYPE_CHECKING:
     from simulation.oracle import Life
-
-HELD_AFTER_A_STALL: Final = 1 * SECOND
 
 
 @dataclass
@@ -109,8 +107,7 @@ class Ruling:
         if self.rule.type != "heartbeat" or self.is_plain or self.expected is None or self.due is None or self.rule.on_own_outage == "fire":
             return
         if gap.reason == "stall":
-            if gap.start <= self.due < gap.end + HELD_AFTER_A_STALL:
-                self.due = gap.end + HELD_AFTER_A_STALL
+            self.due = held(self.due, gap, self._missed_at(life, self.expected))
             return
         schedule = self.schedule(life)
         if gap.reason == "clock" and gap.end - gap.start < 10 * SECOND:

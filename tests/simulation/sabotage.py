@@ -217,6 +217,16 @@ def time_that_was_jumped_over_has_passed(stack: ExitStack) -> None:
 
 
 @bug
+def a_clock_is_not_watched_while_nobody_runs(stack: ExitStack) -> None:
+    stack.enter_context(patch("simulation.stage.last_reading", lambda _: None))
+
+
+@bug
+def stalls_hold_a_deadline_for_good(stack: ExitStack) -> None:
+    _put(stack, absence, "_HELD", 10**18)
+
+
+@bug
 def points_that_cannot_be_written_are_passed_over(stack: ExitStack) -> None:
     ship = Ship._ship
 

@@ -18,7 +18,7 @@ from simulation.stage import Died, Engine, Ground, Worker
 from simulation.story import Story, told
 from store.control import Control, channels, projects
 from store.instant import iso
-from store.model import SECOND, Channel, Ns, Project, Record, new_id
+from store.model import SECOND, Channel, Gap, Ns, Project, Record, new_id
 from store.rule import Rule
 
 _LINES = 120
@@ -56,6 +56,8 @@ class Scene:
         self.lead: Ns = 0  # by how much the engine's clock was ahead of the one on the wall when it looked
         self.ended_at: Ns | None = None
         self.stepped = False  # somebody has put the clock forward or back
+        self.put_back = False
+        self.jumps: list[tuple[Ns, Ns]] = []  # when the clock was put forward by a lot, and by how much
         self.busy = False  # somebody does something between two steps of the engine
         self.deaths = 0
         self.api = Control(self.ground.control)
@@ -106,6 +108,11 @@ class Scene:
     def logical(self) -> Ns:
         """The time by which this machine goes."""
         return max((worker.clock() for worker in self.workers.values()), default=self.ground.wall())
+
+    def jumped_unseen(self) -> list[tuple[Ns, Ns]]:
+        """Of the jumps those that are not on record as time that did not pass."""
+        gaps = [record for records in self.records.values() for record in records if isinstance(record, Gap) and record.reason == "clock"]
+        return [(at, by) for at, by in self.jumps if not any(gap.end >= at and gap.end - gap.start > by - SECOND for gap in gaps)]
 
     # Life and death.
 

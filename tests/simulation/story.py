@@ -18,8 +18,8 @@ from store.rule import RULE_TYPES, Match, OnOwnOutage, Resolve, Rule, RuleType
 DAY: Final = 86_400 * SECOND
 
 Trouble = Literal[
-    "engine dies", "worker dies", "power cut", "restart", "death somewhere", "control fails", "suspend", "stall", "clock forward",
-    "clock back", "disk full", "points away", "channel", "edit", "rules",
+    "engine dies", "worker dies", "power cut", "restart", "death somewhere", "control fails", "suspend", "stall", "out of breath",
+    "clock forward", "clock back", "disk full", "points away", "channel", "edit", "rules",
 ]  # fmt: skip
 
 # Days on which clocks are changed somewhere, and some on which they are not.
@@ -216,6 +216,7 @@ def _kind(name: str) -> Kind:
 # How often each comes, beside the others.
 _WEIGHTS: Final[dict[Trouble, int]] = {
     "engine dies": 6, "worker dies": 6, "power cut": 8, "restart": 5, "death somewhere": 14, "control fails": 6, "suspend": 6, "stall": 6,
+    "out of breath": 4,
     "clock forward": 5, "clock back": 4, "disk full": 5, "points away": 5, "channel": 14, "edit": 24, "rules": 10,
 }  # fmt: skip
 

@@ -33,6 +33,7 @@ class Troubles:
             "control fails": self._control_fails,
             "suspend": lambda: self._hold(11 * SECOND, MINUTE, 10 * MINUTE, 3 * HOUR, self._long // 8),
             "stall": lambda: self._hold(scene.chance.randrange(SECOND, 10 * SECOND)),
+            "out of breath": self._run_out_of_breath,
             "clock forward": lambda: self._step_clock(SECOND // 2, 3 * SECOND, MINUTE, HOUR),
             "clock back": lambda: self._step_clock(-SECOND // 2, -3 * SECOND, -MINUTE, -HOUR),
             "disk full": self._fill_disk,
@@ -114,6 +115,8 @@ class Troubles:
         if self._scene.workers and self._scene.chance.random() < 0.5:
             self._dark = True
             self._scene.ground.boots += 1
+            unseen = self._scene.jumped_unseen()  # which now nobody can know of
+            self._scene.jumps = [jump for jump in self._scene.jumps if jump not in unseen]
             self._scene.say("the machine is off")
         for worker in self._scene.workers.values():
             worker.kill()
@@ -134,6 +137,8 @@ class Troubles:
         scene.engine = None
         pause = scene.chance.choice(pauses)
         scene.say(f"all is off for {pause / SECOND} s")
+        if scene.chance.random() < 0.3:  # somebody mends what was wrong with the machine
+            scene.after(pause // 2, self._step_clock, -HOUR, -MINUTE, MINUTE, HOUR)
         for slot in range(scene.story.workers):
             scene.after(pause + scene.chance.randrange(SECOND), self.start_worker, slot)
         scene.after(pause + scene.chance.randrange(2 * SECOND), self.start_engine)
@@ -153,6 +158,16 @@ class Troubles:
         scene.say(f"the machine stands still for {length / SECOND} s")
         scene.at(scene.held_until, self._ticks.tick)
 
+    def _run_out_of_breath(self) -> None:
+        """One stall follows the other, so that no deadline passes without one."""
+        scene, chance = self._scene, self._scene.chance
+        coming = [life.due - scene.logical() for life in scene.lives.values() if life.due is not None]
+        at = scene.ground.elapsed + max(0, min(coming, default=0) - chance.randrange(20 * SECOND))
+        for _ in range(chance.randint(3, 60)):
+            length = chance.randrange(SECOND + SECOND // 10, 6 * SECOND)
+            scene.at(at, self._hold, length)
+            at += length + chance.randrange(SECOND // 10, SECOND)
+
     def _step_clock(self, *steps: Ns) -> None:
         step = self._scene.chance.choice(steps)
         if self._dark:
@@ -162,6 +177,9 @@ class Troubles:
         self._scene.say(f"the clock on the wall jumps by {step / SECOND} s")
         self._scene.stepped = True
         self._scene.ground.skew += step
+        self._scene.put_back |= step < -SECOND
+        if step >= MINUTE and not self._scene.put_back:  # else our own clock is ahead, and has not so far to jump
+            self._scene.jumps.append((self._scene.ground.wall(), step))
         self._ticks.tick()
 
     def _fill_disk(self) -> None:

@@ -64,6 +64,14 @@ def put_off(schedule: Schedule, expected: Ns, gap: Gap, span: Span) -> tuple[boo
     return False, later
 
 
+def held(due: Ns, gap: Gap, planned: Ns) -> Ns:
+    """What is due within a stall waits until a second after it; for no more than a minute, however many stalls there are."""
+    if due < gap.start or due >= gap.end + SECOND:
+        return due
+    longest = 60 * SECOND
+    return gap.end + SECOND if due - planned > longest else planned + min(longest, gap.end + SECOND - planned)
+
+
 def _left_out(schedule: Schedule) -> Ns:
     """How much of an interval our clock may have left out, while it went slower than time does."""
     return schedule.interval * SECOND // 100 if schedule.cron is None else 0
