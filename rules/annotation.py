@@ -19,6 +19,8 @@ from jinja2 import meta, nodes
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import SandboxedEnvironment
 
+from rules import samples
+
 LENGTH_LIMIT: Final = 2_000
 DEPTH_LIMIT: Final = 30  # Jinja takes minutes to compile a chain of some hundred filters
 # What every alert has; a rule's own labels come beside these.
@@ -217,8 +219,8 @@ def _replace(value: Any, old: Any, new: Any) -> str:
 
 def _shown(value: Any) -> Any:
     """A number as its owner wrote it, without a needless `.0`; nothing where there is no value."""
-    if isinstance(value, float) and math.isfinite(value) and value.is_integer() and abs(value) < 1e15:
-        return int(value)
+    if isinstance(value, float):
+        return samples.number(value)
     return "" if value is None else value
 
 

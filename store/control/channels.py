@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from store.control.rows import given, is_given
 from store.control.tables import channels, monitor_channels
@@ -74,21 +74,14 @@ def notified(connection: Connection, projects: Mapping[str, str]) -> dict[str, l
 
 
 def default_ids(connection: Connection, project_ids: Sequence[str]) -> dict[str, list[str]]:
-    query = select(channels.c.project_id, channels.c.id).where(channels.c.project_id.in_(project_ids), channels.c.is_default)
-    found: dict[str, list[str]] = {}
-    for row in connection.execute(query.order_by(channels.c.id)):
-        found.setdefault(row.project_id, []).append(row.id)
-    return found
+    return _by_project(connection, channels.c.project_id.in_(project_ids), channels.c.is_default)
 
 
 def spokesmen(connection: Connection, project_ids: Sequence[str]) -> dict[str, list[str]]:
     """Whom of each project to tell what is about no single monitor: its default channels; where it has none, all it has."""
     found = default_ids(connection, project_ids)
     without = [project_id for project_id in project_ids if project_id not in found]
-    query = select(channels.c.project_id, channels.c.id).where(channels.c.project_id.in_(without))
-    for row in connection.execute(query.order_by(channels.c.id)) if without else ():
-        found.setdefault(row.project_id, []).append(row.id)
-    return found
+    return found | _by_project(connection, channels.c.project_id.in_(without)) if without else found
 
 
 def named(connection: Connection, project_ids: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -106,6 +99,14 @@ def note_delivery(connection: Connection, channel_id: str, error: str | None, no
     """Remember how the newest delivery ended: None for well."""
     values = {"last_error": error, "last_error_at": None if error is None else now}
     connection.execute(update(channels).where(channels.c.id == channel_id).values(values))
+
+
+def _by_project(connection: Connection, *which: ColumnElement[bool]) -> dict[str, list[str]]:
+    """The ids of these channels."""
+    found: dict[str, list[str]] = {}
+    for row in connection.execute(select(channels.c.project_id, channels.c.id).where(*which).order_by(channels.c.id)):
+        found.setdefault(row.project_id, []).append(row.id)
+    return found
 
 
 def _row(channel: Channel) -> dict[str, Any]:
