@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 import gevent
 from gevent.event import Event
@@ -34,6 +34,30 @@ class Trouble(NamedTuple):
     reason: GapReason
     until: Ns | None = None
     error: Exception | None = None
+
+
+class Course(Protocol):
+    """How our time goes beside the clock on the wall; see `lastbeat.clock.Clock`."""
+
+    @property
+    def stepped(self) -> Ns: ...
+
+    @property
+    def lead(self) -> Ns: ...
+
+    @property
+    def slowed(self) -> Ns: ...
+
+
+class Steady(NamedTuple):
+    """A clock that nobody moves."""
+
+    stepped: Ns = 0
+    lead: Ns = 0
+    slowed: Ns = 0
+
+
+STEADY: Final = Steady()
 
 
 class _Batch:
@@ -66,11 +90,10 @@ class Committer:
         thread: ThreadPool,
         stamps: Stamps,
         missed: Trouble | None = None,
-        stepped: Callable[[], Ns] = int,
-        lead: Callable[[], Ns] = int,
+        course: Course = STEADY,
     ) -> None:
-        """`append` runs in `thread`, which must have one worker. `missed`: what was missed before this worker began. `stepped`: by how much
-        the clock was put forward since its predecessors' newest mark. `lead`: by how much ours is ahead of the one on the wall.
+        """`append` runs in `thread`, which must have one worker. `missed`: what was missed before this worker began. By what the `course`
+        was put forward until now, it was since then.
         """
         self._append = append
         self._thread = thread
@@ -78,10 +101,12 @@ class Committer:
         self._gathering: _Batch | None = None
         self._writing: _Batch | None = None
         self._heard = stamps.now()
-        self._stepped, self._stepped_before = stepped, 0
-        self._lead = lead
-        self._unstored: list[Gap] = []  # breaks that are over, and not on record since the journal was in trouble
+        self._course, self._stepped_before = course, course.stepped
+        self._unstored: list[Gap] = []  # breaks that are over, and not on record
         self.trouble = missed
+        if missed is not None and course.stepped:
+            # As early as it can have been: so it meets what a worker that has seen it put on record, and counts once.
+            self._unstored.append(self._led(Gap(stamps.next(), missed.since, missed.since + course.stepped, "clock")))
 
     def commit(self, record: Callable[[Ns], Record]) -> Ns:
         """Stamp the record and return when it is durable; raise what `append` raised when it is not."""
@@ -124,13 +149,15 @@ class Committer:
         return self._gathering
 
     def _led(self, record: R) -> R:
-        lead = self._lead()
+        lead, slowed = self._course.lead, self._course.slowed
+        if isinstance(record, Gap):
+            return replace(record, lead=lead, slowed=slowed)
         return replace(record, lead=lead) if lead else record
 
     def _breaks(self) -> list[tuple[Ns, Ns, GapReason]]:
         """What lies between the last time that the loop turned and now: a time in which it did not, and one that the clock was put over."""
         now, heard = self._stamps.now(), self._heard
-        step = self._stepped() - self._stepped_before
+        step = self._course.stepped - self._stepped_before
         self._heard, self._stepped_before = now, self._stepped_before + step
         breaks: list[tuple[Ns, Ns, GapReason]] = []
         if now - step - heard > _STALL:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -44,8 +45,10 @@ class Clock:
     """The wall clock, but one that never goes back: after a step backwards it goes on, a little slower, until the other has caught up.
 
     Deadlines and stamps are on its time, so that a stepped clock neither delays an alarm by the step nor invents one. Only slots of cron
-    are where the clock on the wall is: `lead` is by how much this one is ahead of it. A step forward is followed at once; `stepped` says by
-    how much it was put forward in all, which is time that did not pass.
+    are where the clock on the wall is: `lead` is by how much this one is ahead of it, and `slowed` until when it went slower, 0 for never.
+    A step forward is followed at once; `stepped` says by how much it was put forward in all, which is time that did not pass.
+
+    Any number of threads may ask.
     """
 
     def __init__(
@@ -64,24 +67,31 @@ class Clock:
         self._wall = wall
         self._elapsed = elapsed
         self._boot = boot()
+        self._lock = threading.Lock()
         self._last, self._last_elapsed = wall(), elapsed()
         self.lead: Ns = 0
+        self.slowed: Ns = 0
         self.stepped: Ns = 0
         if since is not None:
             if self._boot and since.boot == self._boot and since.elapsed <= self._last_elapsed:
                 self._last, self._last_elapsed = since.at, since.elapsed
             else:
                 self._last += since.lead
-            self.lead = since.lead
+            self.lead, self.slowed = since.lead, since.slowed
         behind = max(0, after - self())
         self._last += behind
         self.lead += behind
 
     def reading(self) -> Reading:
         """What the clocks read when they were last asked."""
-        return Reading(self._last, self._last_elapsed, self.lead, self._boot)
+        with self._lock:
+            return Reading(self._last, self._last_elapsed, self.lead, self.slowed, self._boot)
 
     def __call__(self) -> Ns:
+        with self._lock:
+            return self._read()
+
+    def _read(self) -> Ns:
         wall, passed = self._wall(), self._elapsed()
         gone = passed - self._last_elapsed
         expected = self._last + gone
@@ -96,6 +106,8 @@ class Clock:
         catching_up = self.lead > 0 or wall < expected - _STEP
         self._last = max(wall, expected - max(0, gone) // CATCHING_UP) if catching_up else wall
         self._last_elapsed, before, self.lead = passed, self.lead, self._last - wall
+        if catching_up:
+            self.slowed = self._last
         if before or self.lead:
             _ahead.set(self.lead / SECOND)
         return self._last

@@ -61,7 +61,7 @@ def run(settings: Settings, slot: int, listener: socket.socket) -> None:
     making = Making(ThreadPool(1), Provision(control, settings.plans, clock))
     before = missed(places.journals, slot, clock(), judged)
     stamps = Stamps(clock, slot, after=newest)
-    committer = Committer(journal.append, journal_thread, stamps, before, lambda: clock.stepped, lambda: clock.lead)
+    committer = Committer(journal.append, journal_thread, stamps, before, clock)
     registry = Registry(control, lookups, clock, settings.plans, making)
     gate = Gate(places.gate)
     pings = PingEndpoint(registry, committer, gate, lambda error: explained(error, places.journals))

@@ -28,30 +28,28 @@ class Rearmed(msgspec.Struct, frozen=True):
     unverified: bool
 
 
-def rearmed(
-    schedule: Schedule, expected: Ns, gap_start: Ns, gap_end: Ns, *, due: Ns | None = None, last_ping_at: Ns | None = None
-) -> Rearmed | None:
-    """What is expected of a monitor after we were not listening from `gap_start` to `gap_end`; None if the gap does not concern it.
+def rearmed(schedule: Schedule, expected: Ns, gap: Gap, *, due: Ns | None = None, last_ping_at: Ns | None = None) -> Rearmed | None:
+    """What is expected of a monitor after a gap of ours; None if the gap does not concern it.
 
     It does where the ping may have come in the gap: from when it may come (`may_come_from`) to when it would have been missed (`due`, or
     its deadline). A job that has another turn within the hour is waited for once more; how any other is stays unknown until its next turn.
     A turn so soon after the gap that its ping may have come early, and so in the gap, is not waited for either.
     Raises ValueError with a sentence where the schedule does not pass `check`.
     """
-    if gap_start > (schedules.deadline(schedule, expected) if due is None else due):
+    if gap.start > (schedules.deadline(schedule, expected) if due is None else due):
         return None
-    if schedule.cron is not None and gap_end < expected - schedules.EARLY_LIMIT:  # most are far away, whatever their slots
+    if schedule.cron is not None and gap.end < expected - schedules.EARLY_LIMIT:  # most are far away, whatever their slots
         return None
-    if gap_end < may_come_from(schedule, expected, last_ping_at):
+    if gap.end < may_come_from(schedule, expected, last_ping_at, gap):
         return None
     if schedule.cron is not None:
         another = slot_after(schedule.cron, schedule.timezone, expected).at
-        return Rearmed(schedules.expected_after(schedule, max(expected, gap_end)), unverified=another - expected > schedules.HOUR)
+        return Rearmed(schedules.expected_after(schedule, max(expected, gap.end)), unverified=another - expected > schedules.HOUR)
     interval = schedule.interval * SECOND
     if interval > schedules.HOUR:  # a job this rare keeps its rhythm whether we listen or not
-        passed = (gap_end + _reach(schedule, expected) - expected) // interval
+        passed = (gap.end + _reach(schedule, expected, last_ping_at, gap) - expected) // interval
         return Rearmed(expected + interval * max(1, passed + 1), unverified=True)
-    return Rearmed(gap_end + interval, unverified=False)
+    return Rearmed(gap.end + interval, unverified=False)
 
 
 def listened(schedule: Schedule, expected: Ns, due: Ns, gap: Gap, before: Ns, last_ping_at: Ns | None) -> Ns | None:
@@ -64,21 +62,21 @@ def listened(schedule: Schedule, expected: Ns, due: Ns, gap: Gap, before: Ns, la
     """
     turn = schedules.distance(schedule, expected)
     by_now = before + min(max(0, gap.start - (expected - turn)), turn)
-    covered = gap.start <= may_come_from(schedule, expected, last_ping_at) and due <= gap.end
+    covered = gap.start <= may_come_from(schedule, expected, last_ping_at, gap) and due <= gap.end
     return by_now if covered or by_now * _TURNS < turn * _PATIENCE else None
 
 
-def may_come_from(schedule: Schedule, expected: Ns, last_ping_at: Ns | None) -> Ns:
-    """From when on the ping that is expected at `expected` may come.
+def may_come_from(schedule: Schedule, expected: Ns, last_ping_at: Ns | None, gap: Gap) -> Ns:
+    """From when on the ping that is expected at `expected` may have come in the gap.
 
-    A little early, where it is counted from a ping, and an interval may be a little shorter by our clock. After a gap of ours, or a pause,
-    an interval is counted from its end, and nobody knows at what moment within it the job pings: then it may come at any.
+    A little early, where it is counted from a ping. After a gap of ours, or a pause, an interval is counted from its end, and nobody knows
+    at what moment within it the job pings: then it may come at any.
     Raises ValueError with a sentence where the schedule does not pass `check`.
     """
     interval = schedule.interval * SECOND
     if schedule.cron is None and last_ping_at is not None and (expected - last_ping_at) % interval:
         return expected - interval
-    return expected - _reach(schedule, expected)
+    return expected - _reach(schedule, expected, last_ping_at, gap)
 
 
 def outlasts(schedule: Schedule, expected: Ns) -> bool:
@@ -92,16 +90,14 @@ def outlasts(schedule: Schedule, expected: Ns) -> bool:
     return schedules.distance(schedule, expected) + late < schedule.grace * SECOND
 
 
-def held(due: Ns, gap: Gap, planned: Ns) -> Ns:
-    """When a deadline passes after a mere stall: one within it waits for the signals that waited for us.
+def hold(due: Ns, gap: Gap, held: Ns) -> Ns:
+    """By how much a mere stall puts a deadline off: one within it waits for the signals that waited for us, which come in a moment.
 
-    `planned`: when it would have passed without any stall. On a machine that is out of breath one stall follows the other, and would hold
-    it for good; but between two of them, however short that is, whatever waits is taken. So a minute is enough.
+    `held`: by how much stalls have put it off before. On a machine that is out of breath one follows the other, and would hold it for good;
+    but between two of them, however short that is, what waits is taken. So a minute in all is enough.
     """
-    until, latest = gap.end + _AFTER_A_STALL, planned + _HELD
-    if not gap.start <= due < until:
-        return due
-    return until if due > latest else min(until, latest)  # an edit may have granted more than was planned
+    until = gap.end + _AFTER_A_STALL
+    return max(0, min(until - due, _HELD - held)) if gap.start <= due < until else 0
 
 
 def is_brief_step(gap: Gap) -> bool:
@@ -120,7 +116,10 @@ def set_forward(schedule: Schedule, expected: Ns, due: Ns, gap: Gap) -> tuple[Ns
     return (expected + step if schedule.cron is None else expected), due + step
 
 
-def _reach(schedule: Schedule, expected: Ns) -> Ns:
-    """How long before its time a ping may come by our clock, which goes slower for a while after the one on the wall was put back."""
-    slower = schedule.interval * SECOND // CATCHING_UP if schedule.cron is None else 0
+def _reach(schedule: Schedule, expected: Ns, last_ping_at: Ns | None, gap: Gap) -> Ns:
+    """How long before its time a ping may come by our clock: a little early, and of what is counted from the ping before, a hundredth if
+    our clock has gone slower since.
+    """
+    counted_from = expected - schedule.interval * SECOND if last_ping_at is None else last_ping_at
+    slower = (expected - counted_from) // CATCHING_UP if schedule.cron is None and gap.slowed > counted_from else 0
     return schedules.early(schedule, expected) + slower

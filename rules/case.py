@@ -150,15 +150,17 @@ class Case:
     def gap(self, gap: Gap) -> None:
         """We were not listening."""
         own = self.monitor.schedule
+        unheard = status.may_have_pinged(self.beat, own, self._led(None, gap))
         self._move(status.after_gap(self.beat, own, self._led(None, gap)), gap.at, "not_listening")
         for rule in self._waiting():
             when = expectation.schedule_of(rule, own)
             after = expectation.after_gap(rule, when, self._standing(rule), self._led(rule, gap), self.beat.last_ping_at)
             self._stand(rule, after, gap.at)
-        if gap.reason == "clock":
-            for rule in self.rules:
-                if rule.type != "heartbeat":
-                    self._stand(rule, judge.set_forward(self._standing(rule), gap), gap.at)
+        for rule in self.rules:
+            if rule.type != "heartbeat":
+                standing = self._standing(rule)
+                standing = judge.unheard(standing, gap) if unheard else standing
+                self._stand(rule, judge.set_forward(standing, gap) if gap.reason == "clock" else standing, gap.at)
 
     def window(self, rule: Rule, verdict: threshold.Verdict, at: Ns, value: float) -> None:
         """A rule on a window was evaluated."""

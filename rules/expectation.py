@@ -7,6 +7,8 @@ is tried again after an hour, and until then nothing is missed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
 from rules import absence, judge
@@ -31,10 +33,8 @@ def schedule_of(rule: Rule, own: Schedule) -> Schedule:
 
 def missed_at(rule: Rule, when: Schedule, expected: Ns) -> Ns:
     """When the rule fires if no ping comes: its grace is over, after as many misses in a row as it waits for, for as long as it waits."""
-    last = expected
-    for _ in range(rule.consecutive - 1):
-        last = schedules.expected_after(when, last)
-    return schedules.deadline(when, last) + rule.hold * SECOND
+    *_, (_, closes) = _misses(rule, when, expected)
+    return closes
 
 
 def beaten(rule: Rule, when: Schedule, standing: Standing, at: Ns) -> Standing:
@@ -61,21 +61,27 @@ def after_gap(rule: Rule, when: Schedule, standing: Standing, gap: Gap, last_pin
     """We were not listening; see `rules.status.after_gap`."""
     if standing.expected_at is None or standing.due_at is None or rule.on_own_outage == "fire":
         return standing
+    if gap.reason == "stall":
+        more = absence.hold(standing.due_at, gap, standing.held)
+        return replace(standing, due_at=standing.due_at + more, held=standing.held + more)
     if absence.is_brief_step(gap):
         expected, due = absence.set_forward(when, standing.expected_at, standing.due_at, gap)
         return replace(standing, expected_at=expected, due_at=due)
     try:
-        if gap.reason == "stall":
-            return replace(standing, due_at=absence.held(standing.due_at, gap, missed_at(rule, when, standing.expected_at)))
-        again = absence.rearmed(when, standing.expected_at, gap.start, gap.end, last_ping_at=last_ping_at)
-        if again is not None:
-            closes = schedules.deadline(when, standing.expected_at)
-            listened = absence.listened(when, standing.expected_at, closes, gap, standing.listened, last_ping_at)
-            return standing if listened is None else _waiting(rule, when, replace(standing, listened=listened), again.expected_at)
-        set_forward = gap.reason == "clock" and when.cron is None and gap.end <= standing.due_at
-        return _waiting(rule, when, standing, standing.expected_at + gap.end - gap.start) if set_forward else standing
+        return _after_absence(rule, when, standing, gap, standing.expected_at, standing.due_at, last_ping_at)
     except ValueError:
         return _put_off(standing, gap.end)
+
+
+def _after_absence(rule: Rule, when: Schedule, standing: Standing, gap: Gap, expected: Ns, due: Ns, last_ping_at: Ns | None) -> Standing:
+    for awaited, closes in _misses(rule, when, expected):
+        again = absence.rearmed(when, awaited, gap, due=closes, last_ping_at=last_ping_at)
+        if again is not None:  # a miss that nobody can vouch for is none in a row
+            listened = absence.listened(when, awaited, closes, gap, standing.listened, last_ping_at)
+            return standing if listened is None else _waiting(rule, when, replace(standing, listened=listened), again.expected_at)
+    if gap.reason == "clock" and when.cron is None and gap.end <= due:
+        return _waiting(rule, when, standing, expected + gap.end - gap.start)
+    return standing
 
 
 def armed(rule: Rule, when: Schedule, standing: Standing, beat: Beat, now: Ns) -> Standing:
@@ -86,6 +92,15 @@ def armed(rule: Rule, when: Schedule, standing: Standing, beat: Beat, now: Ns) -
     return begun if begun.expected_at is not None and begun.expected_at > now else _expecting(rule, when, standing, now)
 
 
+def _misses(rule: Rule, when: Schedule, expected: Ns) -> Iterator[tuple[Ns, Ns]]:
+    """When each ping of those is expected that must be missed in a row, and when it is."""
+    for number in range(rule.consecutive):
+        if number:
+            expected = schedules.expected_after(when, expected)
+        last = number == rule.consecutive - 1
+        yield expected, schedules.deadline(when, expected) + (rule.hold * SECOND if last else 0)
+
+
 def _expecting(rule: Rule, when: Schedule, standing: Standing, at: Ns) -> Standing:
     try:
         return _waiting(rule, when, replace(standing, health="ok", listened=0), schedules.expected_after(when, at))
@@ -94,9 +109,9 @@ def _expecting(rule: Rule, when: Schedule, standing: Standing, at: Ns) -> Standi
 
 
 def _put_off(standing: Standing, at: Ns) -> Standing:
-    return replace(standing, expected_at=None, due_at=at + schedules.HOUR, health="error")
+    return replace(standing, expected_at=None, due_at=at + schedules.HOUR, held=0, health="error")
 
 
 def _waiting(rule: Rule, when: Schedule, standing: Standing, expected: Ns) -> Standing:
     miss, well = missed_at(rule, when, expected), judge.well_at(rule, standing)
-    return replace(standing, expected_at=expected, due_at=miss if well is None else min(miss, well))
+    return replace(standing, expected_at=expected, due_at=miss if well is None else min(miss, well), held=0)

@@ -10,6 +10,7 @@
 | recovering         | between                                                          | firing, as if nothing was   |
 | recovering         | `resolve.consecutive` clear in a row, lasting `keep_firing`      | ok                          |
 | pending, recovering | the time it lasts is over, and no sample said otherwise          | firing; ok                  |
+| pending, recovering | a gap of ours that may have swallowed a sample                   | the same, until the next one |
 
 `consecutive` counts samples, never evaluations: one bad ping stays one however often it is looked at. `hold` and `keep_firing` are
 measured between the times of samples. A window rule has one sample for each evaluation, and no other moments.
@@ -104,6 +105,14 @@ def set_forward(standing: Standing, gap: Gap) -> Standing:
     lasting = ("clear_at", "due_at") if standing.state in ("firing", "recovering") else ("active_at", "clear_at", "due_at")
     step = gap.end - gap.start
     return replace(standing, **{name: getattr(standing, name) + step for name in lasting if getattr(standing, name) is not None})
+
+
+def unheard(standing: Standing, gap: Gap) -> Standing:
+    """A sample may have come while we were not listening: what lasts, or is over, is so only if the next one says it too.
+
+    Whatever was to be decided before is decided as of then.
+    """
+    return standing if standing.due_at is None or standing.due_at < gap.start else replace(standing, due_at=None)
 
 
 def calm(standing: Standing) -> Standing:

@@ -100,10 +100,10 @@ def let_go(runs: Runs, due_at: Ns) -> Runs:
     return tuple(replace(run, let_go=True) if run.due_at is not None and run.due_at <= due_at else run for run in runs)
 
 
-def after_gap(runs: Runs, gap: Gap, max_run: int | None) -> Runs:
+def after_gap(runs: Runs, gap: Gap) -> Runs:
     """We were not listening. A run that went on may have ended meanwhile, so its end is waited for no more."""
     if gap.reason == "stall":
-        return tuple(_held(run, gap, max_run or 0) for run in runs)
+        return tuple(_held(run, gap) for run in runs)
     return tuple(replace(run, due_at=None, let_go=True) if _may_have_ended(run, gap) else run for run in runs)
 
 
@@ -114,7 +114,7 @@ def set_forward(runs: Runs, gap: Gap) -> Runs:
 
 def limited(runs: Runs, max_run: int | None, now: Ns) -> Runs:
     """The longest run time was edited. By itself that makes no run over-long: one that would be may take that long from now."""
-    return tuple(run if run.ended_at is not None or run.let_go else replace(run, due_at=_due(run, max_run, now)) for run in runs)
+    return tuple(run if run.ended_at is not None or run.let_go else replace(run, due_at=_due(run, max_run, now), held=0) for run in runs)
 
 
 def _may_have_ended(run: Run, gap: Gap) -> bool:
@@ -122,8 +122,11 @@ def _may_have_ended(run: Run, gap: Gap) -> bool:
     return run.ended_at is None and not run.let_go and run.started_at < gap.end and unjudged
 
 
-def _held(run: Run, gap: Gap, max_run: int) -> Run:
-    return run if run.due_at is None else replace(run, due_at=absence.held(run.due_at, gap, run.started_at + max_run * SECOND))
+def _held(run: Run, gap: Gap) -> Run:
+    if run.due_at is None or run.ended_at is not None or run.let_go:
+        return run
+    more = absence.hold(run.due_at, gap, run.held)
+    return replace(run, due_at=run.due_at + more, held=run.held + more) if more else run
 
 
 def _set_forward(run: Run, gap: Gap) -> Run:

@@ -62,7 +62,7 @@ class Settle:
         self._offsets.update(intake.passed)
         _settled.inc(len(intake.records))
         self.reached = intake.horizon
-        if not intake.more:
+        if not intake.more and intake.horizon is not None:  # while no worker serves, what is known stays true
             self.watermark = intake.horizon
         if self.watermark is not None:
             _watermark.set(self.watermark / SECOND)

@@ -90,7 +90,7 @@ def waits_for_start(beat: Beat, schedule: Schedule) -> bool:
     """Whether the monitor is down before its grace is over unless the run that is expected begins."""
     if schedule.start_by is None or beat.deadline is None or beat.expected_at is None or beat.health is not None:
         return False
-    return beat.deadline < schedules.deadline(schedule, beat.expected_at)
+    return beat.deadline - beat.held < schedules.deadline(schedule, beat.expected_at)
 
 
 def missed(beat: Beat, schedule: Schedule) -> Beat:
@@ -112,13 +112,13 @@ def after_gap(beat: Beat, schedule: Schedule, gap: Gap) -> Beat:
     forward no time has passed: intervals and runs are as long as they were, slots are where they are.
     """
     if beat.runs:
-        going_on = runs.set_forward(beat.runs, gap) if gap.reason == "clock" else runs.after_gap(beat.runs, gap, schedule.max_run)
+        going_on = runs.set_forward(beat.runs, gap) if gap.reason == "clock" else runs.after_gap(beat.runs, gap)
         beat = _timed(replace(beat, runs=going_on))
     if beat.deadline is None or beat.expected_at is None:
         return beat
     if gap.reason == "stall":
-        planned = schedules.start_deadline if waits_for_start(beat, schedule) else schedules.deadline
-        return replace(beat, deadline=absence.held(beat.deadline, gap, planned(schedule, beat.expected_at)))
+        more = absence.hold(beat.deadline, gap, beat.held)
+        return replace(beat, deadline=beat.deadline + more, held=beat.held + more)
     if beat.health is not None:
         return beat
     if absence.is_brief_step(gap):
@@ -130,9 +130,18 @@ def after_gap(beat: Beat, schedule: Schedule, gap: Gap) -> Beat:
         return _put_off(beat, gap.end, str(error))
 
 
+def may_have_pinged(beat: Beat, schedule: Schedule, gap: Gap) -> bool:
+    """Whether a ping may have come in the gap, and so what it carried."""
+    if beat.deadline is None or beat.expected_at is None or beat.health is not None or gap.reason == "stall" or absence.is_brief_step(gap):
+        return False
+    with suppress(ValueError):
+        return absence.rearmed(schedule, beat.expected_at, gap, due=beat.deadline, last_ping_at=beat.last_ping_at) is not None
+    return True
+
+
 def _after_absence(beat: Beat, schedule: Schedule, gap: Gap, expected: Ns, due: Ns) -> Beat:
     """What is expected after a gap in which nothing could be received."""
-    again = absence.rearmed(schedule, expected, gap.start, gap.end, due=due, last_ping_at=beat.last_ping_at)
+    again = absence.rearmed(schedule, expected, gap, due=due, last_ping_at=beat.last_ping_at)
     if again is None and gap.reason == "clock" and schedule.cron is None and gap.end <= due:
         step = gap.end - gap.start  # which an interval has not had
         return replace(beat, expected_at=expected + step, deadline=due + step)
@@ -199,7 +208,7 @@ def _tolerating(beat: Beat, old: Schedule, new: Schedule, now: Ns, expected: Ns)
     late = new.grace if begun else schedules.tolerance(new)
     if not begun and waits_for_start(beat, old) and late == schedules.tolerance(old):
         return beat
-    return replace(beat, deadline=max(expected, now) + late * SECOND)
+    return replace(beat, deadline=max(expected, now) + late * SECOND, held=0)
 
 
 def shown(beat: Beat, now: Ns) -> ShownStatus:
@@ -267,12 +276,12 @@ def _expecting(beat: Beat, schedule: Schedule, after: Ns) -> Beat:
 def _put_off(beat: Beat, at: Ns, sentence: str) -> Beat:
     """At `at` it turned out that the schedule cannot be computed."""
     again = at + schedules.HOUR
-    return replace(beat, expected_at=again, deadline=again, health=sentence)
+    return replace(beat, expected_at=again, deadline=again, held=0, health=sentence)
 
 
 def _waiting(beat: Beat, schedule: Schedule, expected: Ns, *, begun: bool = False) -> Beat:
     due = schedules.deadline if begun else schedules.start_deadline
-    return replace(beat, expected_at=expected, deadline=due(schedule, expected))
+    return replace(beat, expected_at=expected, deadline=due(schedule, expected), held=0)
 
 
 def _begun(beat: Beat, schedule: Schedule) -> Beat:

@@ -1,7 +1,7 @@
 """A mark: one instant in a tiny file, rewritten in place several times a second by one process and read by others.
 
-Not flushed to disk on purpose: after `kill -9` the page cache still has it, and after a power cut an older mark only makes the
-outage look longer, which is the harmless direction.
+Behind it may stand what the clocks read then, for whoever starts next. Not flushed to disk on purpose: after `kill -9` the page cache still
+has it, and after a power cut an older mark only makes the outage look longer, which is the harmless direction.
 """
 
 from __future__ import annotations
@@ -12,19 +12,20 @@ from typing import NamedTuple
 
 from store.model import Ns
 
-_WIDTH = 20  # digits of a 64-bit number: every write covers the one before, so a reader never sees a torn mark
+_WIDTH = 20  # digits of a 64-bit number: every write covers the one before, so nobody who reads it meanwhile sees a torn mark
 
 
 class Reading(NamedTuple):
     """What the clocks read at one moment, so that a successor knows how much time has passed, whatever somebody makes of the wall clock.
 
     `at`: our own time. `elapsed`: nanoseconds since the machine was started, and `boot` is which start that was. `lead`: by how much our
-    time was ahead of the clock on the wall.
+    time was ahead of the clock on the wall. `slowed`: until when it last went slower than time does; 0: never.
     """
 
     at: Ns
     elapsed: Ns
     lead: Ns
+    slowed: Ns
     boot: str
 
 
@@ -52,14 +53,15 @@ def read_mark(path: Path) -> Ns | None:
 
 
 def read_reading(path: Path) -> Reading | None:
-    """What the clocks read at the mark, or shortly before; None where that is not on record."""
+    """What the clocks read at the mark, or shortly before; None where that is not on record, or makes no sense."""
     try:
-        _, at, elapsed, lead, boot = path.read_text("ascii").partition("\n")[0].split(" ")
-        return Reading(int(at), int(elapsed), int(lead), boot)
+        mark, *numbers, boot = path.read_bytes().partition(b"\n")[0].decode("ascii").split(" ")
+        at, elapsed, lead, slowed = map(int, numbers)
     except (FileNotFoundError, ValueError):
         return None
+    return Reading(at, elapsed, lead, slowed, boot) if at <= int(mark) and lead >= 0 else None
 
 
 def _line(reading: Reading) -> bytes:
-    numbers = b" ".join(b"%0*d" % (_WIDTH, number) for number in reading[:3])
+    numbers = b" ".join(b"%0*d" % (_WIDTH, number) for number in reading[:4])
     return b"%b %b\n" % (numbers, reading.boot.encode("ascii"))

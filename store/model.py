@@ -68,7 +68,7 @@ GapReason = Literal["restart", "not_stored", "suspend", "stall", "clock"]
 class Gap(msgspec.Struct, frozen=True, array_like=True, tag="g", gc=False):
     """We were not listening from `start` to `end`; `at` is the stamp that orders it among the pings.
 
-    `lead`: by how much our clock was ahead of the one on the wall then.
+    `lead`: by how much our clock was ahead of the one on the wall then. `slowed`: until when it last went slower than time does; 0: never.
     """
 
     at: Ns
@@ -76,6 +76,7 @@ class Gap(msgspec.Struct, frozen=True, array_like=True, tag="g", gc=False):
     end: Ns
     reason: GapReason
     lead: Ns = 0
+    slowed: Ns = 0
 
 
 Record = Ping | Gap
@@ -163,7 +164,8 @@ class Run(msgspec.Struct, frozen=True, array_like=True):
 
     `due_at`: when it becomes over-long; None where it may take any time. `let_go`: its end is not waited for any more, since people know
     that it is over-long, or since it may have ended while we were not listening. A run that has ended is remembered for a moment by
-    `ended_at` and `ended_as`, so that a signal that is repeated or comes late is known for what it is.
+    `ended_at` and `ended_as`, so that a signal that is repeated or comes late is known for what it is. `held`: by how much stalls of ours
+    have put `due_at` off.
     """
 
     rid: str | None
@@ -172,6 +174,7 @@ class Run(msgspec.Struct, frozen=True, array_like=True):
     ended_at: Ns | None = None
     ended_as: Literal["success", "fail"] | None = None
     let_go: bool = False
+    held: Ns = 0
 
 
 class Beat(msgspec.Struct, frozen=True):
@@ -179,7 +182,8 @@ class Beat(msgspec.Struct, frozen=True):
 
     `expected_at`: when the next ping should come. `deadline`: when it is declared down; None while nothing is waited for.
     `run_due`: when it is declared down because a run takes too long. `incident_id`: the open outage. `runs`: in the order of their start.
-    `listened`: for how long we listened for what is expected, over all the gaps of ours that put it off.
+    `listened`: for how long we listened for what is expected, over all the gaps of ours that put it off. `held`: by how much stalls of ours
+    have put the deadline off.
     `health`: why its schedule cannot be computed, as a sentence.
     """
 
@@ -191,6 +195,7 @@ class Beat(msgspec.Struct, frozen=True):
     incident_id: str | None = None
     run_due: Ns | None = None
     listened: Ns = 0
+    held: Ns = 0
     health: str | None = None
     runs: tuple[Run, ...] = ()
 

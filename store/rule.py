@@ -110,7 +110,8 @@ class Standing(msgspec.Struct, frozen=True):
     `breaches`, `clears`: samples in a row. `active_at`: since when the condition is met. `clear_at`: since when it is not any more,
     while recovering. `value`: the sample that moved it last. `sampled_at`: the newest evaluation of a window. `due_at`: when time
     alone moves it. `expected_at`: the next ping that a heartbeat rule waits for. `reopened`: how often it was well for a moment.
-    `listened`: for how long we listened for that ping, over all the gaps of ours that put it off.
+    `listened`: for how long we listened for that ping, over all the gaps of ours that put it off. `held`: by how much stalls of ours
+    have put `due_at` off.
     """
 
     rule: str
@@ -128,3 +129,4 @@ class Standing(msgspec.Struct, frozen=True):
     reopened: int = 0
     health: Health = "ok"
     listened: Ns = 0
+    held: Ns = 0

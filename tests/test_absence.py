@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from rules import absence
-from rules.absence import Rearmed, outlasts, rearmed
+from rules.absence import Rearmed, outlasts
 from rules.schedule import HOUR, deadline
 from store.model import SECOND, Gap, Ns, Schedule
 
@@ -16,6 +16,10 @@ MINUTE: Ns = 60 * SECOND
 def _at(text: str) -> Ns:
     named = datetime.fromisoformat(text).replace(tzinfo=UTC)
     return int(named.replace(microsecond=0).timestamp()) * SECOND + named.microsecond * 1_000
+
+
+def rearmed(schedule: Schedule, expected: Ns, start: Ns, end: Ns, *, slowed: Ns = 0, **more: Ns | None) -> Rearmed | None:
+    return absence.rearmed(schedule, expected, Gap(end, start, end, "restart", slowed=slowed), **more)
 
 
 def _cron(cron: str, zone: str = "UTC", grace: int = 3_600) -> Schedule:
@@ -29,8 +33,8 @@ EXPECTED = _at("2026-11-23 10:00:00")
 @pytest.mark.parametrize(
     ("start", "end", "concerned"),
     [
-        ("09:58:00", "09:59:53.399999", False),
-        ("09:58:00", "09:59:53.4", True),  # a tenth of its interval early, and a hundredth by a clock of ours that goes slower
+        ("09:58:00", "09:59:53.999999", False),
+        ("09:58:00", "09:59:54", True),  # it may have come a tenth of its interval early
         ("09:59:55", "10:00:05", True),
         ("10:00:05", "10:00:16", True),
         ("10:00:30", "10:00:45", True),
@@ -58,13 +62,23 @@ def test_a_gap_that_is_far_away_needs_no_look_at_the_calendar() -> None:
     assert rearmed(gone, expected, deadline(gone, expected) + 1, expected + 9 * HOUR) is None
 
 
-def test_without_grace_the_window_is_a_moment_and_what_our_clock_may_have_left_out() -> None:
-    by_cron, by_interval = _cron("* * * * *", grace=0), Schedule(interval=60, grace=0)
-    for strict, opens in ((by_cron, EXPECTED), (by_interval, EXPECTED - 600 * SECOND // 1_000)):
-        assert rearmed(strict, EXPECTED, EXPECTED - MINUTE, opens - 1) is None
-        assert rearmed(strict, EXPECTED, EXPECTED + 1, EXPECTED + MINUTE) is None
-        assert rearmed(strict, EXPECTED, opens - 1, opens) is not None
-        assert rearmed(strict, EXPECTED, EXPECTED, EXPECTED + 1) is not None
+def test_without_grace_the_window_is_a_moment() -> None:
+    strict = Schedule(interval=60, grace=0)
+    assert rearmed(strict, EXPECTED, EXPECTED - MINUTE, EXPECTED - 1) is None
+    assert rearmed(strict, EXPECTED, EXPECTED + 1, EXPECTED + MINUTE) is None
+    assert rearmed(strict, EXPECTED, EXPECTED - 1, EXPECTED + 1) is not None
+
+
+def test_where_our_clock_has_gone_slower_since_the_last_ping_the_window_begins_a_hundredth_sooner() -> None:
+    strict, day = Schedule(interval=86_400, grace=0), 86_400 * SECOND
+    for turns in (1, 2):  # after an outage of ours it may be counted from the last ping but one
+        pinged, opens = EXPECTED - turns * day, EXPECTED - turns * 864 * SECOND
+        for end, concerned in ((opens - 1, False), (opens, True)):
+            again = rearmed(strict, EXPECTED, end - 1, end, last_ping_at=pinged, slowed=pinged + 1)
+            assert (again is not None) is concerned
+        assert rearmed(strict, EXPECTED, opens, EXPECTED - 1, last_ping_at=pinged, slowed=pinged) is None, "it was level again"
+    by_cron = _cron("0 10 * * *", grace=0)
+    assert rearmed(by_cron, EXPECTED, EXPECTED - MINUTE, EXPECTED - 1, last_ping_at=EXPECTED - day, slowed=EXPECTED - 1) is None
 
 
 def test_up_to_an_hour_is_waited_for_once_more_and_longer_is_unverified() -> None:
@@ -78,7 +92,7 @@ def test_up_to_an_hour_is_waited_for_once_more_and_longer_is_unverified() -> Non
     [
         ("2026-11-23 09:58", "2026-11-24 10:00"),  # the gap hid the minutes before
         ("2026-11-23 10:10", "2026-11-24 10:00"),
-        ("2026-11-24 09:40:35", "2026-11-24 10:00"),
+        ("2026-11-24 09:54:59", "2026-11-24 10:00"),
         ("2026-11-24 09:55", "2026-11-25 10:00"),  # that of the next day may have come early, and in the gap
         ("2026-11-24 10:00", "2026-11-25 10:00"),
         ("2026-11-27 03:00", "2026-11-27 10:00"),
@@ -91,12 +105,12 @@ def test_a_daily_job_keeps_its_rhythm_over_a_gap(gap_end: str, turn: str) -> Non
     assert rearmed(by_cron, EXPECTED, start, _at(gap_end)) == Rearmed(_at(turn), unverified=True)
 
 
-def test_how_soon_the_next_turn_may_come_is_a_tenth_of_a_schedule_and_a_hundredth_more_of_an_interval() -> None:
-    start, day = _at("2026-11-23 09:00"), _at("2026-11-24 10:00") - EXPECTED
-    by_interval, by_cron = Schedule(interval=86_400, grace=3_600), _cron("0 10 * * *")
-    for schedule, opens in ((by_interval, _at("2026-11-24 09:40:36")), (by_cron, _at("2026-11-24 09:55"))):
-        assert rearmed(schedule, EXPECTED, start, opens - 1) == Rearmed(EXPECTED + day, unverified=True)
-        assert rearmed(schedule, EXPECTED, start, opens) == Rearmed(EXPECTED + 2 * day, unverified=True)
+def test_the_next_turn_may_come_sooner_too_where_our_clock_has_gone_slower() -> None:
+    schedule, day = Schedule(interval=86_400, grace=3_600), 86_400 * SECOND
+    start, pinged, opens = EXPECTED - MINUTE, EXPECTED - day, EXPECTED + day - (300 + 864) * SECOND
+    for slowed, end, turn in ((0, opens, 1), (start, opens - 1, 1), (start, opens, 2)):
+        again = rearmed(schedule, EXPECTED, start, end, last_ping_at=pinged, slowed=slowed)
+        assert again == Rearmed(EXPECTED + turn * day, unverified=True)
 
 
 @pytest.mark.parametrize(
@@ -127,22 +141,22 @@ def _stall(start: float, end: float) -> Gap:
 
 
 @pytest.mark.parametrize(
-    ("due", "start", "end", "held"),
+    ("start", "end", "held", "until"),
     [
-        (100, 90, 95, 100),  # far enough behind the stall
-        (100, 95, 99, 100),
-        (100, 95, 99.5, 100.5),
-        (100, 95, 103, 104),
-        (100, 100, 103, 104),
-        (100, 100.5, 103, 100),  # it had passed before
-        (157, 156, 158, 159),
-        (157, 156, 162, 160),  # held for a minute in all
-        (160, 158, 162, 160),
-        (161, 158, 162, 163),  # more was granted than stalls hold
+        (90, 95, 0, 100),  # it is far enough behind the stall
+        (95, 99, 0, 100),
+        (95, 99.5, 0, 100.5),
+        (95, 103, 0, 104),
+        (100, 103, 0, 104),
+        (100.5, 103, 0, 100),  # it had passed before
+        (99, 101, 57, 102),
+        (99, 105, 57, 103),  # held for a minute in all
+        (99, 105, 60, 100),
     ],
 )
-def test_a_stall_holds_a_deadline_for_a_moment_and_many_for_a_minute(due: float, start: float, end: float, held: float) -> None:
-    assert absence.held(round(due * SECOND), _stall(start, end), 100 * SECOND) == round(held * SECOND)
+def test_a_stall_holds_a_deadline_for_a_moment_and_many_for_a_minute(start: float, end: float, held: int, until: float) -> None:
+    stall = Gap(round(end * SECOND), round(start * SECOND), round(end * SECOND), "stall")
+    assert 100 * SECOND + absence.hold(100 * SECOND, stall, held * SECOND) == round(until * SECOND)
 
 
 def test_a_run_outlasts_the_start_of_the_next_where_its_grace_is_long() -> None:

@@ -22,7 +22,7 @@ def listened(directory: Path, *until: float) -> None:
 
 
 def read(seconds: float = 50) -> Reading:
-    return Reading(round(seconds * SECOND), 1, 2, "this-start")
+    return Reading(round(seconds * SECOND), 1, 2, 3, "this-start")
 
 
 @pytest.mark.parametrize(

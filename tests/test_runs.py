@@ -154,14 +154,14 @@ def test_of_too_many_runs_the_ended_and_then_the_oldest_are_given_up() -> None:
 
 def test_a_gap_lets_nobody_wait_for_an_end_that_may_have_been_missed() -> None:
     known, _ = after((0, "start", A), max_run=100)
-    within = runs.after_gap(known, Gap(at(60), at(50), at(60), "restart"), 100)
+    within = runs.after_gap(known, Gap(at(60), at(50), at(60), "restart"))
     assert due(within) is None
     assert going(within, 60) == [A]
     assert runs.overlong(within, at(500)) == []
     late = Gap(at(300), at(200), at(300), "restart")
-    assert runs.after_gap(known, late, 100) == known, "it was over-long before we were away"
+    assert runs.after_gap(known, late) == known, "it was over-long before we were away"
     early = Gap(at(1), at(-5), at(-1), "restart")  # of another worker, written down after the start
-    assert runs.after_gap(known, early, 100) == known, "it began after that"
+    assert runs.after_gap(known, early) == known, "it began after that"
 
 
 @pytest.mark.parametrize(("max_run", "due"), [(None, None), (50, 50), (20, 50), (30, 60)])
@@ -173,10 +173,10 @@ def test_an_edited_limit_makes_no_run_over_long_by_itself(max_run: int | None, d
 
 def test_an_edited_limit_does_not_wait_again_for_what_may_have_ended() -> None:
     known, _ = after((0, "start", A), max_run=100)
-    released = runs.after_gap(known, Gap(at(60), at(50), at(60), "restart"), 100)
+    released = runs.after_gap(known, Gap(at(60), at(50), at(60), "restart"))
     assert due(runs.limited(released, 200, at(70))) is None
     assert runs.overlong(runs.limited(released, 200, at(70)), at(5_000)) == []
-    unlimited = runs.after_gap(after((0, "start", A))[0], Gap(at(60), at(50), at(60), "restart"), 100)
+    unlimited = runs.after_gap(after((0, "start", A))[0], Gap(at(60), at(50), at(60), "restart"))
     assert due(runs.limited(unlimited, 200, at(70))) is None
     assert due(runs.limited(runs.let_go(known, at(100)), 200, at(110))) is None, "nor for one that people know of"
 

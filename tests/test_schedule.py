@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rules.absence import rearmed
 from rules.schedule import HOUR, check, deadline, early, expected_after, same_rhythm, start_deadline, starts_from
-from store.model import SECOND, Ns, Schedule
+from store.model import SECOND, Gap, Ns, Schedule
 
 BERLIN = "Europe/Berlin"
 MINUTE: Ns = 60 * SECOND
@@ -133,7 +133,7 @@ def test_a_schedule_that_cannot_be_computed_says_why() -> None:
         with pytest.raises(ValueError, match=r"never comes|five fields|not known"):
             expected_after(schedule, now)
         with pytest.raises(ValueError, match=r"never comes|five fields|not known"):
-            rearmed(schedule, now, now, now)
+            rearmed(schedule, now, Gap(now, now, now, "restart"))
 
 
 def _field(low: int, high: int) -> st.SearchStrategy[str]:
@@ -162,7 +162,7 @@ def test_after_a_gap_a_job_is_expected_after_it_and_never_sooner_than_before(sch
     expected = expected_after(schedule, ping)
     gap_start = ping + start * SECOND
     gap_end = gap_start + length * SECOND
-    again = rearmed(schedule, expected, gap_start, gap_end)
+    again = rearmed(schedule, expected, Gap(gap_end, gap_start, gap_end, "restart"))
     if again is None:
         assert gap_end < expected or gap_start > deadline(schedule, expected)
     else:

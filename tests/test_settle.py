@@ -581,6 +581,7 @@ def test_after_our_clock_went_slower_a_ping_comes_sooner_than_its_interval_says_
     world.ping(job, 0, lead=(lead + 864) * SECOND)
     world.run(1)
     # By our clock it may ping from 85,236 on: a hundredth of a day sooner, and five minutes early.
-    world.put(Gap(world.at(85_300), world.at(80_000), world.at(85_300), "suspend", lead * SECOND))
+    slowed = world.at(80_000) if lead else world.at(40_000)
+    world.put(Gap(world.at(85_300), world.at(80_000), world.at(85_300), "suspend", lead * SECOND, slowed))
     world.run(90_001)
     assert world.beat(job).status == "unverified"

@@ -352,8 +352,8 @@ def test_a_gap_puts_off_what_cannot_be_computed(reason: GapReason) -> None:
     assert (beat.status, beat.deadline) == ("up", _two(20) + HOUR)
     assert beat.health is not None
     assert status.after_gap(_pinged(NIGHTLY), GONE, _gap(-300, -60)) == _pinged(NIGHTLY), "what is far from it is no matter"
-    later = status.after_gap(beat, GONE, _gap(75, 90, reason))
-    assert later.deadline in (beat.deadline, _two(90) + SECOND)
+    later = status.after_gap(beat, GONE, _gap(79.9, 80.1, reason))
+    assert later.deadline in (beat.deadline, _two(80.1) + SECOND)
     assert status.missed(later, GONE).status == "up"
 
 

@@ -11,7 +11,8 @@ from sqlalchemy.dialects.sqlite import insert
 
 from store.control.rows import Rows, as_json, given, is_given
 from store.control.tables import beats, monitors, standings
-from store.model import CATCHING_UP, SECOND, Gap, Ns
+from store.control.verdicts import left_out
+from store.model import SECOND, Gap, Ns
 from store.rule import Standing
 
 _FIELDS = Standing.__struct_fields__
@@ -90,7 +91,7 @@ def touched_by(connection: Connection, gap: Gap, behind: str = "", intervals: Ma
         interval = case(intervals, value=standings.c.rule, else_=own) if intervals else own
         uncounted = (standings.c.expected_at - beats.c.last_ping_at) % (interval * SECOND) != 0
         anytime = uncounted & (standings.c.expected_at - interval * SECOND <= gap.end)
-        soon = standings.c.expected_at - interval * (SECOND // CATCHING_UP) <= gap.end + 300 * SECOND
+        soon = standings.c.expected_at - left_out(gap, standings.c.expected_at) <= gap.end + 300 * SECOND
         touched = (standings.c.due_at >= gap.start) & (soon | anytime)
     watched = standings.join(monitors).join(beats, beats.c.monitor_id == monitors.c.id)
     query = select(standings.c.monitor_id).select_from(watched).where(touched, monitors.c.deleted_at.is_(None))

@@ -93,6 +93,7 @@ beats = Table(
     Column("incident_id", String),
     Column("run_due", BigInteger),
     Column("listened", BigInteger, nullable=False, server_default="0"),
+    Column("held", BigInteger, nullable=False, server_default="0"),
     Column("health", Text),
     # A few runs of this monitor alone, read and written with it: a table of their own would cost settle a query for every batch.
     Column("runs", JSON(none_as_null=True)),
@@ -183,6 +184,7 @@ standings = Table(
     Column("reopened", Integer, nullable=False),
     Column("health", String, nullable=False),
     Column("listened", BigInteger, nullable=False, server_default="0"),
+    Column("held", BigInteger, nullable=False, server_default="0"),
 )
 Index("ix_standings_due_at", standings.c.due_at, sqlite_where=standings.c.due_at.is_not(None))
 

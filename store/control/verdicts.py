@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import astuple
-from sqlalchemy import Column, Connection, Table, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Table, bindparam, case, func, insert, or_, select, update
 
 from store.control.rows import Rows, as_json
 from store.control.tables import beats, incidents, monitors, transitions
@@ -94,7 +94,7 @@ def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
     elif gap.reason == "clock":
         touched = or_(beats.c.deadline >= gap.start, beats.c.runs.is_not(None))  # all that is measured in time that has passed
     else:
-        sooner = beats.c.expected_at - case((monitors.c.cron.is_(None), monitors.c.interval * (SECOND // CATCHING_UP)), else_=0)
+        sooner = beats.c.expected_at - left_out(gap, beats.c.expected_at)
         early = monitors.c.cron.is_not(None) | (sooner - monitors.c.interval * (SECOND // 10) <= gap.end)
         window = (beats.c.deadline >= gap.start) & (sooner <= gap.end + 300 * SECOND) & early
         starts = (beats.c.deadline >= gap.start) & monitors.c.start_by.is_not(None) & monitors.c.cron.is_(None)
@@ -102,6 +102,11 @@ def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
         touched = or_(window, starts, anytime & monitors.c.cron.is_(None), beats.c.runs.is_not(None))
     query = select(beats.c.monitor_id).join(monitors).where(touched, monitors.c.deleted_at.is_(None), beats.c.monitor_id > behind)
     return list(connection.execute(query.order_by(beats.c.monitor_id)).scalars())
+
+
+def left_out(gap: Gap, expected: Column[Ns]) -> ColumnElement[Ns] | Ns:
+    """As much as our clock may have left out of the time from a monitor's last ping to the next, while it went slower than time does."""
+    return (expected - func.coalesce(beats.c.last_ping_at, 0)) // CATCHING_UP if gap.slowed else 0
 
 
 def unverified_by(connection: Connection, gap: Gap) -> dict[str, list[tuple[str, str]]]:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from simulation.rulings import Outage, Ruling
 from simulation.slots import Span
-from simulation.waiting import PATIENCE, distance, early, expected_after, held, opens, put_off
+from simulation.waiting import PATIENCE, distance, early, expected_after, opens, put_off, wait_in_stall
 from store.model import SECOND, Gap, Ns, Ping, Schedule
 from store.rule import Rule
 
@@ -42,6 +42,7 @@ class Run:
     ended: Ns | None = None
     how: str | None = None
     excused: bool = False
+    waited: Ns = 0  # because of stalls
 
 
 @dataclass
@@ -61,6 +62,7 @@ class Life:
     down_since: Ns | None = None
     run_due: Ns | None = None
     listened: Ns = 0
+    waited: Ns = 0  # because of stalls
     runs: list[Run] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
     outages: list[Outage] = field(default_factory=list)
@@ -133,30 +135,39 @@ class Life:
         if self.gone:
             return
         for run in self.runs:
-            self._run_in_gap(run, self._met(gap), self.schedule.max_run or 0)
+            self._run_in_gap(run, self._met(gap))
         if self.runs:
             self._time_runs()
+        unheard = self._may_have_pinged(self._met(gap))
         self._wait_longer(self._met(gap))
         for ruling in self.rulings.values():
             ruling.miss_out(self._met(gap, ruling), self)
+            if unheard:
+                ruling.wait_for_another(gap)
             if gap.reason == "clock":
                 ruling.set_forward(gap)
+
+    def _may_have_pinged(self, gap: Gap) -> bool:
+        """Whether what the job says may have gone unheard."""
+        if self.deadline is None or self.expected is None or gap.reason == "stall":
+            return False
+        if gap.reason == "clock" and gap.end - gap.start < _BRIEF:
+            return False
+        return opens(self.schedule, self.expected, self.last, gap.slowed, self.span) <= gap.end and gap.start <= self.deadline
 
     def _wait_longer(self, gap: Gap) -> None:
         if self.deadline is None or self.expected is None:
             return
         if gap.reason == "stall":
-            late = self.schedule.grace
-            if self._waits_for_start():
-                late = min(late, self.schedule.start_by or 0)
-            self.deadline = held(self.deadline, gap, self.expected + late * SECOND)
+            more = wait_in_stall(self.deadline, gap, self.waited)
+            self.deadline, self.waited = self.deadline + more, self.waited + more
             return
         if gap.reason == "clock" and gap.end - gap.start < _BRIEF:
             if gap.start <= self.deadline and (self.schedule.cron is None or self.expected <= gap.end):
                 self.deadline += gap.end - gap.start
                 self.expected += 0 if self.schedule.cron is not None else gap.end - gap.start
             return
-        first, last = opens(self.schedule, self.expected, self.last, self.span), self.deadline
+        first, last = opens(self.schedule, self.expected, self.last, gap.slowed, self.span), self.deadline
         if gap.end < first or gap.start > last:
             if gap.reason == "clock" and self.schedule.cron is None and gap.end <= self.deadline:
                 self.expected += gap.end - gap.start
@@ -171,7 +182,7 @@ class Life:
             self.impatient = True
             return
         self.listened = listened
-        soon, again = put_off(self.schedule, self.expected, gap, self.span)
+        soon, again = put_off(self.schedule, self.expected, self.last, gap, self.span)
         self._wait_for(again, begun=self._outlasts(again))
         if not soon:
             if any(ruling.rule.on_own_outage == "ignore" for ruling in self.rulings.values()):
@@ -202,7 +213,7 @@ class Life:
         if old.max_run != schedule.max_run:
             for run in self.runs:
                 if run.ended is None and not run.excused:
-                    run.due = None if schedule.max_run is None else run.began + schedule.max_run * SECOND
+                    run.due, run.waited = (None if schedule.max_run is None else run.began + schedule.max_run * SECOND), 0
                     if run.due is not None and run.due <= now:
                         run.due += now - run.began
             self._time_runs()
@@ -274,13 +285,13 @@ class Life:
     def _wait_for(self, expected: Ns, *, begun: bool = False) -> None:
         """The next success is expected then; `begun`: the start of its run is not waited for."""
         grace, start_by = self.schedule.grace, self.schedule.start_by
-        self.expected = expected
+        self.expected, self.waited = expected, 0
         self.deadline = expected + (grace if begun or start_by is None else min(grace, start_by)) * SECOND
 
     def _waits_for_start(self) -> bool:
         if self.schedule.start_by is None or self.deadline is None or self.expected is None:
             return False
-        return self.deadline < self.expected + self.schedule.grace * SECOND
+        return self.deadline - self.waited < self.expected + self.schedule.grace * SECOND
 
     def _starts_count_from(self, expected: Ns) -> Ns:
         """From when on a start is that of the run that is expected: with an interval any since the last ping."""
@@ -316,7 +327,7 @@ class Life:
         late = new.grace if begun or new.start_by is None else min(new.grace, new.start_by)
         if not begun and waited and old.start_by is not None and late == min(old.grace, old.start_by):
             return
-        self.deadline = max(expected, now) + late * SECOND
+        self.deadline, self.waited = max(expected, now) + late * SECOND, 0
 
     def _has_begun(self, new: Schedule, expected: Ns, waited: bool) -> bool:
         """Whether after an edit the run that is expected has begun already, or may have."""
@@ -440,15 +451,16 @@ class Life:
         self.run_due = None if first is None or self.status in ("down", "paused") else max(first, self.last or first)
 
     @staticmethod
-    def _run_in_gap(run: Run, gap: Gap, longest: int) -> None:
+    def _run_in_gap(run: Run, gap: Gap) -> None:
         if gap.reason == "clock":
             if run.ended is None:
                 run.began += gap.end - gap.start
                 if run.due is not None and run.due >= gap.start:
                     run.due += gap.end - gap.start
         elif gap.reason == "stall":
-            if run.due is not None:
-                run.due = held(run.due, gap, run.began + longest * SECOND)
+            if run.due is not None and run.ended is None and not run.excused:
+                more = wait_in_stall(run.due, gap, run.waited)
+                run.due, run.waited = run.due + more, run.waited + more
         elif run.ended is None and not run.excused and run.began < gap.end and (run.due is None or gap.start <= run.due):
             run.due, run.excused = None, True
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from simulation.slots import Span
-from simulation.waiting import PATIENCE, distance, expected_after, held, opens, put_off
+from simulation.waiting import PATIENCE, distance, expected_after, opens, put_off, wait_in_stall
 from store.model import SECOND, Gap, Ns, Ping, Schedule
 from store.rule import Rule
 
@@ -49,6 +49,7 @@ class Ruling:
         self._recovering = False
         self.due: Ns | None = None
         self._listened: Ns = 0
+        self._waited: Ns = 0  # because of stalls
         self._stuck = None
 
     @property
@@ -107,7 +108,8 @@ class Ruling:
         if self.rule.type != "heartbeat" or self.is_plain or self.expected is None or self.due is None or self.rule.on_own_outage == "fire":
             return
         if gap.reason == "stall":
-            self.due = held(self.due, gap, self._missed_at(life, self.expected))
+            more = wait_in_stall(self.due, gap, self._waited)
+            self.due, self._waited = self.due + more, self._waited + more
             return
         schedule = self.schedule(life)
         if gap.reason == "clock" and gap.end - gap.start < 10 * SECOND:
@@ -115,15 +117,22 @@ class Ruling:
                 self.due += gap.end - gap.start
                 self.expected += 0 if schedule.cron is not None else gap.end - gap.start
             return
-        first, closes = opens(schedule, self.expected, life.last, self._span), self.expected + schedule.grace * SECOND
-        if first <= gap.end and gap.start <= closes:
-            turn = distance(schedule, self.expected, self._span)
-            listened = self._listened + min(max(0, gap.start - self.expected + turn), turn)
-            if listened < PATIENCE * turn or (gap.start <= first and closes <= gap.end):
-                self._listened = listened
-                self._wait_for(life, put_off(schedule, self.expected, gap, self._span)[1])
-        elif gap.reason == "clock" and schedule.cron is None and gap.end <= self.due:
+        for expected, closes in self._turns(life, self.expected):
+            first = opens(schedule, expected, life.last, gap.slowed, self._span)
+            if first <= gap.end and gap.start <= closes:
+                turn = distance(schedule, expected, self._span)
+                listened = self._listened + min(max(0, gap.start - expected + turn), turn)
+                if listened < PATIENCE * turn or (gap.start <= first and closes <= gap.end):
+                    self._listened = listened
+                    self._wait_for(life, put_off(schedule, expected, life.last, gap, self._span)[1])
+                return
+        if gap.reason == "clock" and schedule.cron is None and gap.end <= self.due:
             self._wait_for(life, self.expected + gap.end - gap.start)
+
+    def wait_for_another(self, gap: Gap) -> None:
+        """A sample may have gone unheard, so time alone decides nothing before the next one."""
+        if self.rule.type != "heartbeat" and self.due is not None and self.due >= gap.start:
+            self.due = None
 
     def set_forward(self, gap: Gap) -> None:
         """The clock was: what lasts has lasted no longer, unless it was to be decided before."""
@@ -222,14 +231,21 @@ class Ruling:
         zone, grace = rule.timezone, rule.grace
         return replace(own, timezone=own.timezone if zone is None else zone, grace=own.grace if grace is None else grace)
 
-    def _missed_at(self, life: Life, expected: Ns) -> Ns:
+    def _turns(self, life: Life, expected: Ns) -> list[tuple[Ns, Ns]]:
+        """Each ping that it takes to be missed, in a row, and until when it may come."""
         schedule = self.schedule(life)
-        for _ in range(1, self.rule.consecutive):
+        found = []
+        for _ in range(self.rule.consecutive):
+            found.append((expected, expected + schedule.grace * SECOND))
             expected = expected_after(schedule, expected, self._span)
-        return expected + (schedule.grace + self.rule.hold) * SECOND
+        awaited, closes = found.pop()
+        return [*found, (awaited, closes + self.rule.hold * SECOND)]
+
+    def _missed_at(self, life: Life, expected: Ns) -> Ns:
+        return self._turns(life, expected)[-1][1]
 
     def _wait_for(self, life: Life, expected: Ns) -> None:
-        self.expected = expected
+        self.expected, self._waited = expected, 0
         instants = [self._missed_at(life, expected), self._well_at()]
         self.due = min(instant for instant in instants if instant is not None)
 

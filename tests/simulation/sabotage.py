@@ -98,8 +98,9 @@ def a_resolve_overtakes_its_fire(stack: ExitStack) -> None:
 def a_gap_puts_everybody_off(stack: ExitStack) -> None:
     rearmed = absence.rearmed
 
-    def generous(plan: Any, expected: Ns, start: Ns, end: Ns, **more: Any) -> Any:
-        return rearmed(plan, expected, start, end, **more) or absence.Rearmed(max(expected, end + plan.interval * SECOND), unverified=False)
+    def generous(plan: Any, expected: Ns, gap: Gap, **more: Any) -> Any:
+        later = max(expected, gap.end + plan.interval * SECOND)
+        return rearmed(plan, expected, gap, **more) or absence.Rearmed(later, unverified=False)
 
     def all_of_them(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
         waiting = select(beats.c.monitor_id).where(beats.c.deadline.is_not(None), beats.c.monitor_id > behind)

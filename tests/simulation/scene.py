@@ -57,7 +57,7 @@ class Scene:
         self.ended_at: Ns | None = None
         self.stepped = False  # somebody has put the clock forward or back
         self.put_back = False
-        self.jumps: list[tuple[Ns, Ns]] = []  # when the clock was put forward by a lot, and by how much
+        self.steps: list[Ns] = []  # by which the clock was moved, of those that somebody can know of
         self.busy = False  # somebody does something between two steps of the engine
         self.deaths = 0
         self.api = Control(self.ground.control)
@@ -109,10 +109,14 @@ class Scene:
         """The time by which this machine goes."""
         return max((worker.clock() for worker in self.workers.values()), default=self.ground.wall())
 
-    def jumped_unseen(self) -> list[tuple[Ns, Ns]]:
-        """Of the jumps those that are not on record as time that did not pass."""
+    def jumped(self) -> Ns:
+        """How much is on record of time that did not pass: what several workers have seen of it counts once."""
+        known: list[Gap] = []
         gaps = [record for records in self.records.values() for record in records if isinstance(record, Gap) and record.reason == "clock"]
-        return [(at, by) for at, by in self.jumps if not any(gap.end >= at and gap.end - gap.start > by - SECOND for gap in gaps)]
+        for gap in sorted(gaps, key=lambda gap: gap.at):
+            if not any(gap.start < one.end and one.start < gap.end for one in known):
+                known.append(gap)
+        return sum(gap.end - gap.start for gap in known)
 
     # Life and death.
 

@@ -194,8 +194,7 @@ class Worker:
             cast(ThreadPool, Inline()),
             Stamps(self.clock, slot, after=newest),
             behind,
-            lambda: self.clock.stepped,
-            lambda: self.clock.lead,
+            self.clock,
         )
         self._listening = Listening(ground.journals, slot, self._committer, self.clock.reading)
         self._parts.append(self._listening)

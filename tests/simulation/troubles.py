@@ -115,8 +115,7 @@ class Troubles:
         if self._scene.workers and self._scene.chance.random() < 0.5:
             self._dark = True
             self._scene.ground.boots += 1
-            unseen = self._scene.jumped_unseen()  # which now nobody can know of
-            self._scene.jumps = [jump for jump in self._scene.jumps if jump not in unseen]
+            self._scene.steps = [self._scene.jumped()]  # of what nobody has seen by now nobody can know
             self._scene.say("the machine is off")
         for worker in self._scene.workers.values():
             worker.kill()
@@ -178,8 +177,7 @@ class Troubles:
         self._scene.stepped = True
         self._scene.ground.skew += step
         self._scene.put_back |= step < -SECOND
-        if step >= MINUTE and not self._scene.put_back:  # else our own clock is ahead, and has not so far to jump
-            self._scene.jumps.append((self._scene.ground.wall(), step))
+        self._scene.steps.append(step)
         self._ticks.tick()
 
     def _fill_disk(self) -> None:

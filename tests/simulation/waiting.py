@@ -42,15 +42,18 @@ def early(schedule: Schedule, expected: Ns, span: Span) -> Ns:
     return _tolerated(schedule, distance(schedule, expected, span))
 
 
-def opens(schedule: Schedule, expected: Ns, last: Ns | None, span: Span) -> Ns:
-    """From when on the ping that is expected then may come: a little early; at any time, where an interval is not counted from a ping."""
+def opens(schedule: Schedule, expected: Ns, last: Ns | None, slowed: Ns, span: Span) -> Ns:
+    """From when on the ping that is expected then may come: a little early; at any time, where an interval is not counted from a ping.
+
+    `slowed`: until when our clock went slower than time does.
+    """
     interval = schedule.interval * SECOND
     if schedule.cron is None and last is not None and (expected - last) % interval != 0:
         return expected - interval
-    return expected - early(schedule, expected, span) - _left_out(schedule)
+    return expected - early(schedule, expected, span) - _left_out(schedule, expected, last, slowed)
 
 
-def put_off(schedule: Schedule, expected: Ns, gap: Gap, span: Span) -> tuple[bool, Ns]:
+def put_off(schedule: Schedule, expected: Ns, last: Ns | None, gap: Gap, span: Span) -> tuple[bool, Ns]:
     """Whether the job soon has another turn, and the next one that we can hear: not one whose ping may have come in the gap, early."""
     if schedule.cron is not None:
         found = slots_of(schedule, span)
@@ -59,22 +62,20 @@ def put_off(schedule: Schedule, expected: Ns, gap: Gap, span: Span) -> tuple[boo
     if interval <= _HOUR:
         return True, gap.end + interval
     later = expected + interval
-    while later - early(schedule, expected, span) - _left_out(schedule) <= gap.end:
+    while later - early(schedule, expected, span) - _left_out(schedule, expected, last, gap.slowed) <= gap.end:
         later += interval
     return False, later
 
 
-def held(due: Ns, gap: Gap, planned: Ns) -> Ns:
-    """What is due within a stall waits until a second after it; for no more than a minute, however many stalls there are."""
-    if due < gap.start or due >= gap.end + SECOND:
-        return due
-    longest = 60 * SECOND
-    return gap.end + SECOND if due - planned > longest else planned + min(longest, gap.end + SECOND - planned)
+def wait_in_stall(due: Ns, gap: Gap, waited: Ns) -> Ns:
+    """How much longer is waited for what is due within a stall: until a second after it, for no more than a minute in all."""
+    return min(gap.end + SECOND - due, 60 * SECOND - waited) if gap.start <= due < gap.end + SECOND else 0
 
 
-def _left_out(schedule: Schedule) -> Ns:
-    """How much of an interval our clock may have left out, while it went slower than time does."""
-    return schedule.interval * SECOND // 100 if schedule.cron is None else 0
+def _left_out(schedule: Schedule, expected: Ns, last: Ns | None, slowed: Ns) -> Ns:
+    """How much of the time since the last ping our clock may have left out, while it went slower than time does."""
+    since = expected - schedule.interval * SECOND if last is None else last
+    return (expected - since) // 100 if schedule.cron is None and since < slowed else 0
 
 
 def _tolerated(schedule: Schedule, after: Ns) -> Ns:
