@@ -152,6 +152,22 @@ def test_a_rule_may_wait_for_several_misses_in_a_row(world: World) -> None:
     assert world.events() == ["monitor_down"]
 
 
+def test_a_miss_that_a_gap_of_ours_may_have_swallowed_breaks_the_row(world: World) -> None:
+    world.channel()
+    job = world.monitor()
+    rule = heartbeat(consecutive=2, hold=20)
+    world.follow(rule)
+    for begin, start, end in ((0, 118, 125), (1_000, 1_165, 1_168)):  # of the second miss: its window, and while it is to last
+        pinged(world, job, begin)
+        world.gap(start, end)
+        world.run(end + 0.5)
+        assert world.stands(rule, job).expected_at == world.at(end + 60)
+    pinged(world, job, 2_000)
+    world.gap(2_095, 2_105)  # between both nobody is expected
+    world.run(2_106)
+    assert world.stands(rule, job).due_at == world.at(2_000 + 120 + 30 + 20)
+
+
 def test_a_rule_may_wait_for_several_successes_before_it_is_well(world: World) -> None:
     world.channel()
     job = world.monitor()

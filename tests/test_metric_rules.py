@@ -129,6 +129,47 @@ def test_a_key_that_is_absent_from_the_pings(world: World) -> None:
     assert world.events() == ["metric_alert", "metric_alert_resolved"]
 
 
+def test_what_must_last_waits_for_the_next_sample_where_a_gap_may_have_swallowed_one(world: World) -> None:
+    job = world.monitor(interval=60, grace=30, tags=("worker",))
+    rule = deep(hold=300, keep_firing=300)
+    world.follow(rule)
+    for at in (0, 60, 120):
+        sent(world, job, at, queue=150.0)
+    assert world.stands(rule, job).due_at == world.at(300)
+    world.gap(130, 290)
+    world.run(310)
+    assert world.events() == [], "it may have been well meanwhile"
+    sent(world, job, 320, queue=150.0)
+    assert world.events() == ["metric_alert"], "it was not, as far as anybody knows"
+    sent(world, job, 380, queue=1.0)
+    world.gap(400, 670)
+    world.run(690)
+    assert world.stands(rule, job).state == "recovering"
+    sent(world, job, 700, queue=2.0)
+    assert world.events() == ["metric_alert", "metric_alert_resolved"]
+
+
+def test_a_gap_in_which_no_ping_was_expected_leaves_what_lasts_alone(world: World) -> None:
+    job = worker(world)
+    rule = deep(hold=300)
+    world.follow(rule)
+    sent(world, job, 0, queue=150.0)
+    world.gap(100, 200)
+    world.run(301)
+    assert world.events() == ["metric_alert"]
+
+
+def test_what_was_to_be_decided_before_a_gap_is_decided_as_of_then(world: World) -> None:
+    job = world.monitor(interval=60, grace=600, tags=("worker",))
+    rule = deep(hold=120)
+    world.follow(rule)
+    sent(world, job, 0, queue=150.0)
+    world.gap(130, 500)
+    world.run(501)
+    assert world.stands(rule, job).active_at == world.at(0)
+    assert world.events() == ["metric_alert"]
+
+
 def test_a_value_that_is_stuck(world: World) -> None:
     job = worker(world)
     rule = Rule("rule_u", "unchanged", "Stuck", match=WORKERS, metric="offset", hold=HOUR)

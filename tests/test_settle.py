@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
-from world import START, World
+from world import BASE_URL, START, World
 
 from rules import actions, ledger
 from store.control import history, metric_keys, monitors, offsets
@@ -159,6 +160,37 @@ def test_after_a_mere_stall_a_deadline_waits_a_moment_for_the_pings_that_waited(
     assert world.beat(later).deadline == world.at(90)
     world.run(66.1)
     assert (world.beat(dead).status, world.beat(dead).down_since) == ("down", world.at(66))
+
+
+def test_when_the_last_worker_dies_what_is_known_to_be_missed_is_declared(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rules.overdue._BATCH", 1)
+    jobs = [world.monitor(), world.monitor()]
+    for job in jobs:
+        world.ping(job, 0)
+    world.marks[0].set(world.at(100))
+    world.settle.step(world.at(100))
+    world.overdue.step(world.at(100))
+    world.locks[0].close()
+    world.settle.step(world.at(101))
+    while world.overdue.step(world.at(101)):
+        pass
+    assert {world.beat(job).status for job in jobs} == {"down"}
+    world.locks.clear()
+
+
+def test_an_edit_gives_and_takes_nothing_of_what_stalls_hold(world: World) -> None:
+    edited = world.monitor(grace=300)
+    world.ping(edited, 0)
+    world.run(118)
+    with world.control.begin() as connection:
+        cases = ledger.load(connection, [edited.id])
+        cases[edited.id].reschedule(replace(edited, schedule=Schedule(60, 100)), [], world.at(118))
+        ledger.save(connection, cases.values(), BASE_URL, world.at(118))
+    assert world.beat(edited).deadline == world.at(218)
+    world.gap(217.2, 223.2, "stall")
+    world.ping(edited, 223.3)
+    world.run(224)
+    assert world.beat(edited).status == "up", "it was sent in time"
 
 
 def test_a_machine_that_is_out_of_breath_for_long_does_not_hide_who_is_down(world: World) -> None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, cast
+
+from gevent.threadpool import ThreadPool
 from hypothesis import example, given
 from hypothesis import strategies as some
 from world import START
 
+from ingest.commit import Committer, Trouble
+from ingest.stamp import Stamps
+from lastbeat.clock import Clock
 from rules.trials.course import Course, Delay, Down, Step
-from store.model import SECOND, Gap
+from store.journal import decode
+from store.mark import Reading
+from store.model import SECOND, Gap, Record
 
 MINUTE = 60 * SECOND
 
@@ -37,6 +46,43 @@ def test_a_step_forward_is_a_gap_and_one_back_is_none() -> None:
         Gap(second + 2 * MINUTE, second, second + 2 * MINUTE, "clock"),
     ]
     assert Course(START, steps=[Step(0, SECOND)]).gaps()[0].reason == "stall"
+
+
+def test_a_step_forward_while_the_server_is_down_is_on_record_from_its_last_moment_on() -> None:
+    course = Course(START, [Down(MINUTE, 3 * MINUTE)], [Step(2 * MINUTE, 10 * MINUTE), Step(150 * SECOND, 5 * MINUTE)])
+    start, end = START + MINUTE, START + 18 * MINUTE
+    assert course.gaps() == [Gap(end - 1, start, start + 15 * MINUTE, "clock"), Gap(end, start, end, "restart")]
+    assert course.known(end - 1) == course.known(end) == 3 * MINUTE
+    small = Course(START, [Down(MINUTE, 3 * MINUTE)], [Step(2 * MINUTE, SECOND)])
+    assert [gap.reason for gap in small.gaps()] == ["restart"]
+
+
+class AtOnce:
+    """All of a pool that is used."""
+
+    def apply(self, work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        return work(*arguments)
+
+
+def test_a_course_is_what_the_clock_and_the_committer_of_a_worker_make_of_it() -> None:
+    passed = jumped = 0
+
+    def clock(since: Reading | None = None) -> Clock:
+        return Clock(0, since, lambda: START + passed + jumped, lambda: passed, lambda: "this start")
+
+    before = clock().reading()
+    passed, jumped = 2 * MINUTE, 10 * MINUTE
+    after, written = clock(before), list[Record]()
+    append = lambda records: written.extend(map(decode, records))  # noqa: E731
+    committer = Committer(append, cast(ThreadPool, AtOnce()), Stamps(after, 0), Trouble(before.at, "restart"), after)
+    committer.mark()
+    course = Course(START, [Down(0, 2 * MINUTE)], [Step(MINUTE, 10 * MINUTE)])
+    assert [_roughly(gap) for gap in written] == [_roughly(gap) for gap in course.gaps()]
+
+
+def _roughly(gap: Record) -> tuple[int, int, str]:
+    assert isinstance(gap, Gap)
+    return round(gap.start / SECOND), round(gap.end / SECOND), gap.reason
 
 
 def test_what_waits_is_known_later_and_a_delay_that_ends_catches_up() -> None:

@@ -57,10 +57,17 @@ class Course:
 
     def gaps(self) -> list[Gap]:
         """What is put on record of the times in which nobody listened."""
-        found = [_gap(self._before(down.start), self.stamp(down.end), "restart") for down in self._downs]
+        found = [gap for down in self._downs for gap in self._absence(down)]
         jumps = [step for step in self._steps if not self.is_down(step.at)]
         found += [_gap(self._before(step.at), self.stamp(step.at), "stall" if step.by < STEP else "clock") for step in jumps]
         return sorted(found, key=lambda gap: gap.at)
+
+    def _absence(self, down: Down) -> list[Gap]:
+        """What whoever starts then puts on record: also by how much the clock was put forward meanwhile, as early as it can have been."""
+        start, end = self._before(down.start), self.stamp(down.end)
+        jumped = sum(step.by for step in self._steps if down.start <= step.at < down.end)
+        jump = [Gap(end - 1, start, start + jumped, "clock")] if jumped > STEP else []
+        return [*jump, _gap(start, end, "restart")]
 
     def judged(self, at: Ns) -> Ns:
         """Everything stamped before this is judged at that time."""
