@@ -157,7 +157,7 @@ def _after_absence(beat: Beat, schedule: Schedule, gap: Gap, expected: Ns, due: 
 
 
 def paused(beat: Beat) -> Beat:
-    return replace(beat, status="paused", deadline=None, down_since=None, run_due=None, listened=0, health=None, runs=())
+    return replace(beat, status="paused", deadline=None, down_since=None, run_due=None, listened=0, held=0, health=None, runs=())
 
 
 def resumed(beat: Beat, schedule: Schedule, now: Ns) -> Beat:

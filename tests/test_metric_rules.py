@@ -154,6 +154,7 @@ def test_a_gap_in_which_no_ping_was_expected_leaves_what_lasts_alone(world: Worl
     rule = deep(hold=300)
     world.follow(rule)
     sent(world, job, 0, queue=150.0)
+    world.ping(job, 50, kind="start")  # of a run that may end in the gap
     world.gap(100, 200)
     world.run(301)
     assert world.events() == ["metric_alert"]

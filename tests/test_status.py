@@ -534,3 +534,14 @@ def test_no_gap_of_ours_makes_a_job_down_that_keeps_to_its_schedule(
         else:
             before, beat = beat.expected_at, status.after_gap(beat, schedule, event)
             put_off = beat.expected_at != before
+
+
+def test_what_stalls_held_is_forgotten_with_the_deadline_that_they_held() -> None:
+    schedule = Schedule(interval=60, grace=30)
+    held = _pinged(schedule)
+    for second in range(89, 200, 2):
+        held = status.after_gap(held, schedule, Gap(_seconds(second + 2), _seconds(second), _seconds(second + 2), "stall"))
+    assert (held.deadline, held.held) == (_seconds(150), 60 * SECOND)
+    longer = status.rescheduled(held, schedule, Schedule(interval=60, grace=40), _seconds(149))
+    for beat in (longer, status.succeeded(held, schedule, _seconds(151)), status.paused(held)):
+        assert beat.held == 0
