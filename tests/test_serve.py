@@ -349,10 +349,8 @@ def test_a_clock_that_is_put_forward_while_nobody_runs_takes_nothing_from_an_int
     server.ping(monitor)
     expected = server.until(lambda: server.api("GET", f"/api/monitors/{monitor['id']}")["nextExpectedAt"])
     server.kill()
-    for slot in (0, 1):
-        _shifted(
-            mark_path(Places(server.data).journals, slot), -1_800, lead=0
-        )  # as if the clock had been put forward by half an hour since
+    for slot in (0, 1):  # as if the clock had been put forward by half an hour since
+        _shifted(mark_path(Places(server.data).journals, slot), -1_800, lead=0)
     server.start()
     with sqlite3.connect(server.data / "control.db") as connection:
         by = "SELECT reason, \"end\" - start FROM gaps WHERE reason = 'clock'"
