@@ -48,7 +48,9 @@ class Callers:
             return
         # Of a machine that stands still connections wait in the kernel, and clients for ten seconds.
         if scene.is_held and scene.held_until - scene.ground.elapsed < 9 * SECOND:
-            scene.at(scene.held_until + 1_000, self.call, monitor, signal, since)
+            # Whoever keeps to the rules sends nothing more before its start is answered.
+            answered = SECOND // 1_000 if scene.jobs[monitor].mood == "well" and signal.kind != "start" else 0
+            scene.at(scene.held_until + 1_000 + answered, self.call, monitor, signal, since)
         elif scene.is_held or not scene.workers or not self._heard(self._pick(monitor), monitor, signal):
             self._unheard(monitor, signal, since)
         elif scene.chance.random() < 0.02 and (signal.kind != "start" or scene.jobs[monitor].mood != "well"):
