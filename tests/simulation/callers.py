@@ -28,6 +28,7 @@ class Callers:
         if scene.lives[monitor].gone:
             return
         coming = self._sharpened(monitor, job.next(scene.ground.elapsed))
+        job.ends_at = coming.at
         if scene.only in (None, job.number):
             for when, signal in coming.signals:
                 scene.at(when, self.call, monitor, signal, when)
@@ -82,9 +83,10 @@ class Callers:
     def _unheard(self, monitor: str, signal: Signal, since: Ns) -> None:
         scene = self._scene
         scene.say(f"{signal.kind} is not heard", monitor)
-        again = scene.ground.elapsed + scene.chance.randrange(1, 5 if scene.workers else 30) * SECOND
+        job, again = scene.jobs[monitor], scene.ground.elapsed + scene.chance.randrange(1, 5 if scene.workers else 30) * SECOND
+        out_of_turn = job.mood == "well" and signal.kind == "start" and again >= job.ends_at
         # Where others live, whoever was cut off is heard by one of them at once.
-        if again - since <= max(signal.patience, 10 if scene.workers and not scene.is_held else 0) * SECOND:
+        if not out_of_turn and again - since <= max(signal.patience, 10 if scene.workers and not scene.is_held else 0) * SECOND:
             scene.at(again, self.call, monitor, signal, since)
         else:
             scene.unheard.append((scene.ground.wall(), monitor))

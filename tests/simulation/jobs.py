@@ -56,6 +56,7 @@ class Job:
         self.patience = chance.choice((0, 0, 90))
         self.rests: list[tuple[Ns, Ns]] = []
         self.heard_at: Ns | None = None  # the stamp of what was last acknowledged
+        self.ends_at: Ns = 0  # when the present run does, in true time
 
     def follow(self, schedule: Schedule, now: Ns) -> None:
         """Its owner changed its times, and the job's."""
