@@ -46,10 +46,13 @@ def rearmed(schedule: Schedule, expected: Ns, gap: Gap, *, due: Ns | None = None
         another = slot_after(schedule.cron, schedule.timezone, expected).at
         return Rearmed(schedules.expected_after(schedule, max(expected, gap.end)), unverified=another - expected > schedules.HOUR)
     interval = schedule.interval * SECOND
-    if interval > schedules.HOUR:  # a job this rare keeps its rhythm whether we listen or not
-        passed = (gap.end + _reach(schedule, expected, last_ping_at, gap) - expected) // interval
-        return Rearmed(expected + interval * max(1, passed + 1), unverified=True)
-    return Rearmed(gap.end + interval, unverified=False)
+    if interval <= schedules.HOUR:
+        return Rearmed(gap.end + interval, unverified=False)
+    # A job this rare keeps its rhythm whether we listen or not; but where it is not known, or the clock was moved, it pings at any time.
+    if gap.reason == "clock" or not _is_counted(schedule, expected, last_ping_at):
+        return Rearmed(gap.end + interval, unverified=True)
+    passed = (gap.end + _reach(schedule, expected, last_ping_at, gap) - expected) // interval
+    return Rearmed(expected + interval * max(1, passed + 1), unverified=True)
 
 
 def listened(schedule: Schedule, expected: Ns, due: Ns, gap: Gap, before: Ns, last_ping_at: Ns | None) -> Ns | None:
@@ -73,9 +76,8 @@ def may_come_from(schedule: Schedule, expected: Ns, last_ping_at: Ns | None, gap
     at what moment within it the job pings: then it may come at any.
     Raises ValueError with a sentence where the schedule does not pass `check`.
     """
-    interval = schedule.interval * SECOND
-    if schedule.cron is None and last_ping_at is not None and (expected - last_ping_at) % interval:
-        return expected - interval
+    if not _is_counted(schedule, expected, last_ping_at):
+        return expected - schedule.interval * SECOND
     return expected - _reach(schedule, expected, last_ping_at, gap)
 
 
@@ -114,6 +116,11 @@ def set_forward(schedule: Schedule, expected: Ns, due: Ns, gap: Gap) -> tuple[Ns
     if due < gap.start or (schedule.cron is not None and expected > gap.end):
         return expected, due
     return (expected + step if schedule.cron is None else expected), due + step
+
+
+def _is_counted(schedule: Schedule, expected: Ns, last_ping_at: Ns | None) -> bool:
+    """Whether what is expected is a slot, or counted from a ping: then it is known at what moment of its interval the job pings."""
+    return schedule.cron is not None or last_ping_at is None or (expected - last_ping_at) % (schedule.interval * SECOND) == 0
 
 
 def _reach(schedule: Schedule, expected: Ns, last_ping_at: Ns | None, gap: Gap) -> Ns:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from rules import absence
 from rules.absence import Rearmed, outlasts
 from rules.schedule import HOUR, deadline
-from store.model import SECOND, Gap, Ns, Schedule
+from store.model import SECOND, Gap, GapReason, Ns, Schedule
 
 MINUTE: Ns = 60 * SECOND
 
@@ -103,6 +103,18 @@ def test_a_daily_job_keeps_its_rhythm_over_a_gap(gap_end: str, turn: str) -> Non
     by_interval, by_cron = Schedule(interval=86_400, grace=3_600), _cron("0 10 * * *")
     assert rearmed(by_interval, EXPECTED, start, _at(gap_end)) == Rearmed(_at(turn), unverified=True)
     assert rearmed(by_cron, EXPECTED, start, _at(gap_end)) == Rearmed(_at(turn), unverified=True)
+
+
+def test_a_rare_job_whose_rhythm_is_not_known_is_waited_for_a_whole_interval() -> None:
+    schedule, day, end = Schedule(interval=86_400, grace=60), 86_400 * SECOND, EXPECTED + 6 * HOUR
+    cases: list[tuple[Ns, GapReason, Ns]] = [
+        (EXPECTED - day, "restart", EXPECTED + day),
+        (EXPECTED - day + HOUR, "restart", end + day),  # it was counted from the end of a pause
+        (EXPECTED - day, "clock", end + day),  # by the moved clock it pings at another time
+    ]
+    for pinged, reason, turn in cases:
+        gap = Gap(end, EXPECTED - MINUTE, end, reason)
+        assert absence.rearmed(schedule, EXPECTED, gap, last_ping_at=pinged) == Rearmed(turn, unverified=True)
 
 
 def test_the_next_turn_may_come_sooner_too_where_our_clock_has_gone_slower() -> None:

@@ -61,6 +61,8 @@ def put_off(schedule: Schedule, expected: Ns, last: Ns | None, gap: Gap, span: S
     interval = schedule.interval * SECOND
     if interval <= _HOUR:
         return True, gap.end + interval
+    if gap.reason == "clock" or (last is not None and (expected - last) % interval != 0):
+        return False, gap.end + interval  # nobody knows when within its interval it pings
     later = expected + interval
     while later - early(schedule, expected, span) - _left_out(schedule, expected, last, gap.slowed) <= gap.end:
         later += interval
