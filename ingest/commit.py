@@ -149,9 +149,9 @@ class Committer:
         return self._gathering
 
     def _led(self, record: R) -> R:
-        lead, slowed = self._course.lead, self._course.slowed
+        lead = self._course.lead
         if isinstance(record, Gap):
-            return replace(record, lead=lead, slowed=slowed)
+            return replace(record, lead=lead, slowed=self._course.slowed)
         return replace(record, lead=lead) if lead else record
 
     def _breaks(self) -> list[tuple[Ns, Ns, GapReason]]:

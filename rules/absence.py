@@ -28,15 +28,15 @@ class Rearmed(msgspec.Struct, frozen=True):
     unverified: bool
 
 
-def rearmed(schedule: Schedule, expected: Ns, gap: Gap, *, due: Ns | None = None, last_ping_at: Ns | None = None) -> Rearmed | None:
+def rearmed(schedule: Schedule, expected: Ns, gap: Gap, *, due: Ns, last_ping_at: Ns | None) -> Rearmed | None:
     """What is expected of a monitor after a gap of ours; None if the gap does not concern it.
 
-    It does where the ping may have come in the gap: from when it may come (`may_come_from`) to when it would have been missed (`due`, or
-    its deadline). A job that has another turn within the hour is waited for once more; how any other is stays unknown until its next turn.
+    It does where the ping may have come in the gap: from when it may come (`may_come_from`) to when it would have been missed (`due`). A
+    job that has another turn within the hour is waited for once more; how any other is stays unknown until its next turn.
     A turn so soon after the gap that its ping may have come early, and so in the gap, is not waited for either.
     Raises ValueError with a sentence where the schedule does not pass `check`.
     """
-    if gap.start > (schedules.deadline(schedule, expected) if due is None else due):
+    if gap.start > due:
         return None
     if schedule.cron is not None and gap.end < expected - schedules.EARLY_LIMIT:  # most are far away, whatever their slots
         return None

@@ -150,9 +150,10 @@ class Case:
     def gap(self, gap: Gap) -> None:
         """We were not listening."""
         own = self.monitor.schedule
+        led = self._led(None, gap)
         lasting = any(standing.due_at is not None for standing in self.standings.values())
-        unheard = lasting and status.may_have_pinged(self.beat, own, self._led(None, gap))
-        self._move(status.after_gap(self.beat, own, self._led(None, gap)), gap.at, "not_listening")
+        unheard = lasting and status.may_have_pinged(self.beat, own, led)
+        self._move(status.after_gap(self.beat, own, led), gap.at, "not_listening")
         for rule in self._waiting():
             when = expectation.schedule_of(rule, own)
             after = expectation.after_gap(rule, when, self._standing(rule), self._led(rule, gap), self.beat.last_ping_at)

@@ -18,8 +18,11 @@ def _at(text: str) -> Ns:
     return int(named.replace(microsecond=0).timestamp()) * SECOND + named.microsecond * 1_000
 
 
-def rearmed(schedule: Schedule, expected: Ns, start: Ns, end: Ns, *, slowed: Ns = 0, **more: Ns | None) -> Rearmed | None:
-    return absence.rearmed(schedule, expected, Gap(end, start, end, "restart", slowed=slowed), **more)
+def rearmed(
+    schedule: Schedule, expected: Ns, start: Ns, end: Ns, *, due: Ns | None = None, last_ping_at: Ns | None = None, slowed: Ns = 0
+) -> Rearmed | None:
+    gap = Gap(end, start, end, "restart", slowed=slowed)
+    return absence.rearmed(schedule, expected, gap, due=deadline(schedule, expected) if due is None else due, last_ping_at=last_ping_at)
 
 
 def _cron(cron: str, zone: str = "UTC", grace: int = 3_600) -> Schedule:
@@ -114,7 +117,8 @@ def test_a_rare_job_whose_rhythm_is_not_known_is_waited_for_a_whole_interval() -
     ]
     for pinged, reason, turn in cases:
         gap = Gap(end, EXPECTED - MINUTE, end, reason)
-        assert absence.rearmed(schedule, EXPECTED, gap, last_ping_at=pinged) == Rearmed(turn, unverified=True)
+        again = absence.rearmed(schedule, EXPECTED, gap, due=EXPECTED + MINUTE, last_ping_at=pinged)
+        assert again == Rearmed(turn, unverified=True)
 
 
 def test_the_next_turn_may_come_sooner_too_where_our_clock_has_gone_slower() -> None:

@@ -133,7 +133,7 @@ def test_a_schedule_that_cannot_be_computed_says_why() -> None:
         with pytest.raises(ValueError, match=r"never comes|five fields|not known"):
             expected_after(schedule, now)
         with pytest.raises(ValueError, match=r"never comes|five fields|not known"):
-            rearmed(schedule, now, Gap(now, now, now, "restart"))
+            rearmed(schedule, now, Gap(now, now, now, "restart"), due=now, last_ping_at=None)
 
 
 def _field(low: int, high: int) -> st.SearchStrategy[str]:
@@ -162,7 +162,8 @@ def test_after_a_gap_a_job_is_expected_after_it_and_never_sooner_than_before(sch
     expected = expected_after(schedule, ping)
     gap_start = ping + start * SECOND
     gap_end = gap_start + length * SECOND
-    again = rearmed(schedule, expected, Gap(gap_end, gap_start, gap_end, "restart"))
+    gap = Gap(gap_end, gap_start, gap_end, "restart")
+    again = rearmed(schedule, expected, gap, due=deadline(schedule, expected), last_ping_at=None)
     if again is None:
         assert gap_end < expected or gap_start > deadline(schedule, expected)
     else:
