@@ -14,7 +14,7 @@ from simulation.play import Found, Outcome, play
 from simulation.sabotage import BUGS, sabotaged
 from simulation.seeds import every
 
-_FIRST, _, _LAST = os.environ.get("LASTBEAT_TEST_SEEDS", "0:80").partition(":")
+_FIRST, _, _LAST = os.environ.get("LASTBEAT_TEST_SEEDS", "0:120").partition(":")
 _ENOUGH = 40  # seeds to find a bug in
 _SLOTS = "clocks are never changed"  # which only those notice who live by them
 
@@ -28,14 +28,20 @@ def test_whatever_happens_lastbeat_does_what_the_model_does(capsys: pytest.Captu
     with capsys.disabled():
         sys.stdout.write(f" {tally(outcomes)} ")
     assert [result for result in results if not isinstance(result, Outcome)] == []
-    if len(seeds) >= 80:
-        assert sum(outcome.days for outcome in outcomes) > 1_000
+    if len(seeds) >= 120:
+        assert sum(outcome.days for outcome in outcomes) > 2_000
+        assert sum(outcome.monitors for outcome in outcomes) > 300
 
 
 def tally(outcomes: Sequence[Outcome]) -> str:
     names = ("monitors", "pings", "deaths", "turns", "messages")
     counted = ", ".join(f"{sum(getattr(outcome, name) for outcome in outcomes):,} {name}" for name in names)
     return f"{len(outcomes)} seeds, {sum(outcome.days for outcome in outcomes):,.0f} virtual days, {counted}"
+
+
+@pytest.mark.parametrize("seed", [3044, 6073, 7719])
+def test_a_seed_that_failed_once(seed: int) -> None:
+    play(seed)
 
 
 def test_more_than_a_hundred_monitors_at_once() -> None:

@@ -47,9 +47,8 @@ def opens(schedule: Schedule, expected: Ns, last: Ns | None, slowed: Ns, span: S
 
     `slowed`: until when our clock went slower than time does.
     """
-    interval = schedule.interval * SECOND
-    if schedule.cron is None and last is not None and (expected - last) % interval != 0:
-        return expected - interval
+    if not _keeps_a_known_time(schedule, expected, last):
+        return expected - schedule.interval * SECOND
     return expected - early(schedule, expected, span) - _left_out(schedule, expected, last, slowed)
 
 
@@ -61,7 +60,7 @@ def put_off(schedule: Schedule, expected: Ns, last: Ns | None, gap: Gap, span: S
     interval = schedule.interval * SECOND
     if interval <= _HOUR:
         return True, gap.end + interval
-    if gap.reason == "clock" or (last is not None and (expected - last) % interval != 0):
+    if gap.reason == "clock" or not _keeps_a_known_time(schedule, expected, last):
         return False, gap.end + interval  # nobody knows when within its interval it pings
     later = expected + interval
     while later - early(schedule, expected, span) - _left_out(schedule, expected, last, gap.slowed) <= gap.end:
@@ -72,6 +71,11 @@ def put_off(schedule: Schedule, expected: Ns, last: Ns | None, gap: Gap, span: S
 def wait_in_stall(due: Ns, gap: Gap, waited: Ns) -> Ns:
     """How much longer is waited for what is due within a stall: until a second after it, for no more than a minute in all."""
     return min(gap.end + SECOND - due, 60 * SECOND - waited) if gap.start <= due < gap.end + SECOND else 0
+
+
+def _keeps_a_known_time(schedule: Schedule, expected: Ns, last: Ns | None) -> bool:
+    """Whether the ping that is expected is that of a slot, or whole intervals behind another."""
+    return schedule.cron is not None or last is None or (expected - last) % (schedule.interval * SECOND) == 0
 
 
 def _left_out(schedule: Schedule, expected: Ns, last: Ns | None, slowed: Ns) -> Ns:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from simulation.oracle import Life, Turn
-from simulation.scene import Scene
+from simulation.scene import Scene, is_known
 from simulation.stage import Engine
 from store.control import settings
 from store.instant import iso
@@ -76,8 +76,7 @@ class Witness:
 
     def _miss_out(self, gap: Gap) -> None:
         if gap.reason == "clock":
-            # Each worker has seen the clock being put forward, and it was put forward once.
-            seen = any(step.start < gap.end and gap.start < step.end for step in self._steps)
+            seen = is_known(gap, self._steps)
             self._steps.append(gap)
             if seen:
                 return
