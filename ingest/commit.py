@@ -103,6 +103,7 @@ class Committer:
         self._heard = stamps.now()
         self._course, self._stepped_before = course, course.stepped
         self._unstored: list[Gap] = []  # breaks that are over, and not on record
+        self._missed_at: Ns = 0  # when a ping was refused last, see `miss`
         self.trouble = missed
         if missed is not None and course.stepped:
             # As early as it can have been: so it meets what a worker that has seen it put on record, and counts once.
@@ -138,7 +139,9 @@ class Committer:
 
     def miss(self, error: Exception) -> None:
         """A ping had to be refused for a reason that is not the journal's."""
-        self.trouble = self.trouble or Trouble(self._stamps.next(), "not_stored", error=error)
+        self._missed_at = at = self._stamps.next()
+        known = self.trouble or Trouble(at, "not_stored")
+        self.trouble = known._replace(until=None, error=known.error or error)
 
     def _open_batch(self) -> _Batch:
         """The batch that gathers now; a break that has just ended is already in it."""
@@ -179,7 +182,7 @@ class Committer:
             self._gathering, self._writing = None, batch
             before = self.trouble
             ahead = list(self._unstored)
-            if before is not None:
+            if before is not None and before.since < batch.front:
                 ahead.append(self._led(Gap(batch.front, before.since, before.until or batch.front, before.reason)))
             batch.error = self._thread.apply(_attempt, (self._append, [*map(encode, ahead), *batch.records]))
             if batch.error is not None:
@@ -187,14 +190,21 @@ class Committer:
                 if before is None or before.error is None:
                     log.error("pings cannot be stored, and get 503: %s", batch.error)
                 self.trouble = (before or Trouble(batch.front, "not_stored"))._replace(until=None, error=batch.error)
-            elif self.trouble is before:
-                if before is not None and before.error is not None:
-                    log.warning("pings can be stored again")
-                self.trouble = None
-            if batch.error is None:
+            else:
                 self._unstored.clear()
+                self._end_trouble(batch.front)
             batch.done.set()
         self._writing = None
+
+    def _end_trouble(self, front: Ns) -> None:
+        """All that was missed before `front` is on record now; a ping that was refused since then is not."""
+        known = self.trouble
+        if known is not None and self._missed_at > front:
+            self.trouble = Trouble(max(known.since, front), "not_stored", error=known.error)
+        elif known is not None:
+            if known.error is not None:
+                log.warning("pings can be stored again")
+            self.trouble = None
 
 
 def _attempt(append: Callable[[Sequence[bytes]], None], records: Sequence[bytes]) -> Exception | None:

@@ -227,6 +227,42 @@ def test_a_ping_refused_for_another_reason_is_missed_too() -> None:
     assert not worker.troubled()
 
 
+@pytest.mark.parametrize("missed", [None, Trouble(50 * SECOND, "restart", until=51 * SECOND)])
+def test_a_ping_refused_while_a_gap_is_being_written_is_in_the_next_one(missed: Trouble | None) -> None:
+    worker = Worker(missed)
+    worker.committer.miss(OSError("the control store is away"))
+    worker.disk.free.clear()
+    mark = gevent.spawn(worker.mark, 100.2)
+    gevent.sleep(0.01)
+    worker.now = 100.6
+    worker.committer.miss(OSError("the control store is away"))
+    worker.disk.free.set()
+    assert mark.get() == about(100.2), "nothing after it is sure"
+    worker.mark(100.8)
+    since = 50 if missed else 100
+    assert worker.gaps() == [
+        (about(since), about(100.2), missed.reason if missed else "not_stored"),
+        (about(100.2), about(100.8), "not_stored"),
+    ]
+    assert not worker.troubled()
+
+
+def test_a_ping_refused_while_a_batch_gathers_is_in_the_gap_of_the_one_behind_it() -> None:
+    worker = Worker()
+    worker.disk.free.clear()
+    pings = [gevent.spawn(worker.ping)]
+    gevent.sleep(0.01)
+    pings.append(gevent.spawn(worker.ping))
+    gevent.sleep(0.01)
+    worker.now = 100.3
+    worker.committer.miss(OSError("the control store is away"))
+    worker.disk.free.set()
+    gevent.joinall(pings, raise_error=True, timeout=5)
+    assert (worker.gaps(), worker.troubled()) == ([], True)
+    worker.mark(100.5)
+    assert worker.gaps() == [(about(100.3), about(100.5), "not_stored")]
+
+
 def test_a_clock_that_is_put_forward_is_on_record_as_time_that_did_not_pass() -> None:
     worker = Worker()
     worker.mark(100.25)
