@@ -59,8 +59,10 @@ def passed(rule: Rule, when: Schedule, standing: Standing) -> Standing:
 
 def after_gap(rule: Rule, when: Schedule, standing: Standing, gap: Gap, last_ping_at: Ns | None) -> Standing:
     """We were not listening; see `rules.status.after_gap`."""
-    if standing.expected_at is None or standing.due_at is None or rule.on_own_outage == "fire":
+    if standing.due_at is None or rule.on_own_outage == "fire":
         return standing
+    if standing.expected_at is None:
+        return replace(standing, due_at=gap.end) if gap.reason != "stall" and standing.due_at < gap.end else standing
     if gap.reason == "stall":
         more = absence.hold(standing.due_at, gap, standing.held)
         return replace(standing, due_at=standing.due_at + more, held=standing.held + more)

@@ -120,7 +120,7 @@ def after_gap(beat: Beat, schedule: Schedule, gap: Gap) -> Beat:
         more = absence.hold(beat.deadline, gap, beat.held)
         return replace(beat, deadline=beat.deadline + more, held=beat.held + more)
     if beat.health is not None:
-        return beat
+        return _tried_again(beat, gap, beat.deadline)
     if absence.is_brief_step(gap):
         expected, due = absence.set_forward(schedule, beat.expected_at, beat.deadline, gap)
         return replace(beat, expected_at=expected, deadline=due)
@@ -154,6 +154,11 @@ def _after_absence(beat: Beat, schedule: Schedule, gap: Gap, expected: Ns, due: 
     beat = replace(beat, status="unverified" if again.unverified else beat.status, listened=listened)
     # A run may be going on whose start or end we did not hear. While it may take its time, no other has to begin.
     return _waiting(beat, schedule, again.expected_at, begun=absence.outlasts(schedule, again.expected_at))
+
+
+def _tried_again(beat: Beat, gap: Gap, at: Ns) -> Beat:
+    """Where its schedule can be computed again by then: what is expected is counted from when we listened again."""
+    return replace(beat, expected_at=gap.end, deadline=gap.end) if at < gap.end else beat
 
 
 def paused(beat: Beat) -> Beat:

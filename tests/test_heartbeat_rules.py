@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import select
+from sqlalchemy import select, update
 from world import World
 
 from rules import actions, overdue
 from rules.accept import accept, arm
 from store.control import channels, history, monitors, rule_set, standings
+from store.control.tables import monitors as monitors_table
 from store.control.tables import outbox
-from store.model import Channel, Monitor
+from store.model import Channel, Monitor, Schedule
 from store.rule import Match, Resolve, Rule
 
 ALL = Match(all=True)
@@ -410,6 +411,26 @@ def test_a_schedule_that_is_lost_while_it_is_waited_for_stops_nobody(world: Worl
     world.run(2_000)
     assert world.stands(rule, job).health == "error"
     assert world.beat(other).status == "down"
+
+
+@pytest.mark.parametrize("start", [3_000, 3_640])
+def test_a_schedule_that_can_be_computed_again_after_a_gap_of_ours_is_counted_from_its_end(world: World, start: int) -> None:
+    world.channel()
+    job, own = world.monitor(interval=86_400), world.monitor(schedule=Schedule(cron="*/5 * * * *", grace=60, timezone="Nowhere/Gone"))
+    world.follow(heartbeat(cron="*/5 * * * *", timezone="UTC", grace=60))
+    _zone(world, "Nowhere/Gone")
+    for one in (job, own):
+        world.ping(one, 30)
+    world.run(40)  # both are tried again at 3,630
+    _zone(world, "UTC")  # with an upgrade for which we were stopped
+    with world.control.begin() as connection:
+        connection.execute(update(monitors_table).values(timezone="UTC"))
+    world.restart()
+    world.gap(start, 8_000)
+    world.run(8_001)
+    assert (world.events(), world.beat(own).status) == ([], "up"), "they may have pinged all the time"
+    world.run(8_800)
+    assert (world.events(), world.beat(own).status) == (["monitor_down"] * 2, "down")
 
 
 def _zone(world: World, name: str) -> None:

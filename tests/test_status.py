@@ -353,8 +353,18 @@ def test_a_gap_puts_off_what_cannot_be_computed(reason: GapReason) -> None:
     assert beat.health is not None
     assert status.after_gap(_pinged(NIGHTLY), GONE, _gap(-300, -60)) == _pinged(NIGHTLY), "what is far from it is no matter"
     later = status.after_gap(beat, GONE, _gap(79.9, 80.1, reason))
-    assert later.deadline in (beat.deadline, _two(80.1) + SECOND)
+    assert later.deadline in (_two(80.1), _two(80.1) + SECOND)
     assert status.missed(later, GONE).status == "up"
+
+
+@pytest.mark.parametrize("reason", ["restart", "clock"])
+def test_what_can_be_computed_again_after_a_gap_is_counted_from_its_end(reason: GapReason) -> None:
+    minutely = Schedule(cron="*/5 * * * *", grace=60)
+    beat = status.succeeded(Beat(), replace(minutely, timezone="Mars/Olympus"), PING)  # tried again in an hour
+    mended = status.after_gap(beat, minutely, Gap(_at(8_000), _at(3_500), _at(8_000), reason))
+    again = status.missed(mended, minutely)
+    assert (again.status, again.health, again.expected_at) == ("up", None, expected_after(minutely, _at(8_000)))
+    assert status.after_gap(beat, minutely, Gap(_at(3_500), _at(100), _at(3_500), reason)) == beat, "it is tried again as planned"
 
 
 def test_a_start_counts_where_nobody_can_tell_whether_it_is_early() -> None:

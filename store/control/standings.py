@@ -92,7 +92,8 @@ def touched_by(connection: Connection, gap: Gap, behind: str = "", intervals: Ma
         uncounted = (standings.c.expected_at - beats.c.last_ping_at) % (interval * SECOND) != 0
         anytime = uncounted & (standings.c.expected_at - interval * SECOND <= gap.end)
         soon = standings.c.expected_at - left_out(gap, standings.c.expected_at) <= gap.end + 300 * SECOND
-        touched = (standings.c.due_at >= gap.start) & (soon | anytime)
+        unknown = standings.c.expected_at.is_(None) & standings.c.due_at.is_not(None)
+        touched = ((standings.c.due_at >= gap.start) & (soon | anytime)) | unknown
     watched = standings.join(monitors).join(beats, beats.c.monitor_id == monitors.c.id)
     query = select(standings.c.monitor_id).select_from(watched).where(touched, monitors.c.deleted_at.is_(None))
     return list(connection.execute(query.where(standings.c.monitor_id > behind).distinct().order_by(standings.c.monitor_id)).scalars())

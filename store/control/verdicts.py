@@ -88,18 +88,19 @@ def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
     clock left out. Where the start of a run is waited for, and an interval is counted from the last ping, it may have come at any time
     since; and so may a ping that is expected an interval after a gap or a pause.
     """
+    besides = beats.c.runs.is_not(None) | beats.c.health.is_not(None)
     if gap.reason == "stall":
         span = (gap.start, gap.end + SECOND)
         touched = or_(beats.c.deadline.between(*span), beats.c.run_due.between(*span))
     elif gap.reason == "clock":
-        touched = or_(beats.c.deadline >= gap.start, beats.c.runs.is_not(None))  # all that is measured in time that has passed
+        touched = (beats.c.deadline >= gap.start) | besides  # all that is measured in time that has passed
     else:
         sooner = beats.c.expected_at - left_out(gap, beats.c.expected_at)
         early = monitors.c.cron.is_not(None) | (sooner - monitors.c.interval * (SECOND // 10) <= gap.end)
         window = (beats.c.deadline >= gap.start) & (sooner <= gap.end + 300 * SECOND) & early
         starts = (beats.c.deadline >= gap.start) & monitors.c.start_by.is_not(None) & monitors.c.cron.is_(None)
         anytime = (beats.c.deadline >= gap.start) & ((beats.c.expected_at - beats.c.last_ping_at) % (monitors.c.interval * SECOND) != 0)
-        touched = or_(window, starts, anytime & monitors.c.cron.is_(None), beats.c.runs.is_not(None))
+        touched = or_(window, starts, anytime & monitors.c.cron.is_(None), besides)
     query = select(beats.c.monitor_id).join(monitors).where(touched, monitors.c.deleted_at.is_(None), beats.c.monitor_id > behind)
     return list(connection.execute(query.order_by(beats.c.monitor_id)).scalars())
 
