@@ -59,30 +59,51 @@ def passed(rule: Rule, when: Schedule, standing: Standing) -> Standing:
 
 def after_gap(rule: Rule, when: Schedule, standing: Standing, gap: Gap, last_ping_at: Ns | None) -> Standing:
     """We were not listening; see `rules.status.after_gap`."""
-    if standing.due_at is None or rule.on_own_outage == "fire":
+    if standing.due_at is None:
         return standing
     if standing.expected_at is None:
         return replace(standing, due_at=gap.end) if gap.reason != "stall" and standing.due_at < gap.end else standing
     if gap.reason == "stall":
         more = absence.hold(standing.due_at, gap, standing.held)
         return replace(standing, due_at=standing.due_at + more, held=standing.held + more)
-    if absence.is_brief_step(gap):
-        expected, due = absence.set_forward(when, standing.expected_at, standing.due_at, gap)
-        return replace(standing, expected_at=expected, due_at=due)
     try:
-        return _after_absence(rule, when, standing, gap, standing.expected_at, standing.due_at, last_ping_at)
+        well = judge.well_at(rule, standing)
+        # What is due first of a rule that recovers is that it is well.
+        miss = standing.due_at if well is None else missed_at(rule, when, standing.expected_at)
+        if gap.reason == "clock" and (well is None or well >= gap.start):
+            standing = _well_later(rule, when, standing, gap)
+        if absence.is_brief_step(gap):
+            return _set_forward(rule, when, standing, gap, miss)
+        return _after_absence(rule, when, standing, gap, miss, last_ping_at)
     except ValueError:
         return _put_off(standing, gap.end)
 
 
-def _after_absence(rule: Rule, when: Schedule, standing: Standing, gap: Gap, expected: Ns, due: Ns, last_ping_at: Ns | None) -> Standing:
-    for awaited, closes in _misses(rule, when, expected):
+def _well_later(rule: Rule, when: Schedule, standing: Standing, gap: Gap) -> Standing:
+    """The clock was put forward: a rule that recovers has been well for no longer."""
+    if standing.clear_at is None:
+        return standing
+    assert standing.expected_at is not None
+    return _waiting(rule, when, replace(standing, clear_at=standing.clear_at + gap.end - gap.start), standing.expected_at)
+
+
+def _set_forward(rule: Rule, when: Schedule, standing: Standing, gap: Gap, miss: Ns) -> Standing:
+    assert standing.expected_at is not None
+    expected, miss = absence.set_forward(when, standing.expected_at, miss, gap)
+    well = judge.well_at(rule, standing)
+    return replace(standing, expected_at=expected, due_at=miss if well is None else min(miss, well))
+
+
+def _after_absence(rule: Rule, when: Schedule, standing: Standing, gap: Gap, miss: Ns, last_ping_at: Ns | None) -> Standing:
+    assert standing.expected_at is not None
+    unsure = [] if rule.on_own_outage == "fire" else _misses(rule, when, standing.expected_at)
+    for awaited, closes in unsure:
         again = absence.rearmed(when, awaited, gap, due=closes, last_ping_at=last_ping_at)
         if again is not None:  # a miss that nobody can vouch for is none in a row
             listened = absence.listened(when, awaited, closes, gap, standing.listened, last_ping_at)
             return standing if listened is None else _waiting(rule, when, replace(standing, listened=listened), again.expected_at)
-    if gap.reason == "clock" and when.cron is None and gap.end <= due:
-        return _waiting(rule, when, standing, expected + gap.end - gap.start)
+    if gap.reason == "clock" and when.cron is None and gap.start <= miss:  # of what was expected no time has passed
+        return _waiting(rule, when, standing, standing.expected_at + gap.end - gap.start)
     return standing
 
 

@@ -250,6 +250,75 @@ def test_a_rule_may_fire_whatever_our_own_outage_swallowed(world: World) -> None
     assert world.events() == ["monitor_down"]
 
 
+def test_such_a_rule_too_waits_for_what_no_outage_swallowed(world: World) -> None:
+    world.channel()
+    rare, brief = world.monitor(interval=86_400), world.monitor(interval=86_400)
+    world.follow(
+        heartbeat("rule_6h", interval=21_600, grace=600, on_own_outage="fire", match=Match(monitors=(rare.id,))),
+        heartbeat("rule_1m", interval=60, grace=5, on_own_outage="fire", match=Match(monitors=(brief.id,))),
+    )
+    pinged(world, rare, 0)
+    pinged(world, brief, 1)
+    world.gap(60, 67, "stall")
+    pinged(world, brief, 67.2)  # it waited in the kernel
+    world.gap(68, 7_268, "clock")
+    world.run(7_269)
+    pinged(world, brief, 7_320)
+    assert world.events() == []
+    pinged(world, rare, 28_800)
+    assert "rule_6h" not in {details["alertId"] for _, details in world.said()}
+
+
+@pytest.mark.parametrize(("grace", "start", "step"), [(600, 30_100, 7_200), (2, 30_298, 8), (2, 30_300.6, 8)])
+def test_a_clock_that_is_put_forward_takes_no_time_from_a_rule_that_recovers(world: World, grace: int, start: float, step: int) -> None:
+    world.channel()
+    job = world.monitor(interval=30 * 86_400)
+    rule = heartbeat(interval=21_600, grace=grace, keep_firing=300)
+    world.follow(rule)
+    pinged(world, job, 0)
+    world.run(30_000)
+    pinged(world, job, 30_000.5)
+    world.gap(start, start + step, "clock")
+    world.run(start + step + 1)
+    assert world.stands(rule, job).state == ("recovering" if start < 30_300 else "ok"), "it is well for 300 s, of which none passed"
+    world.run(30_000.5 + 300 + step + 1)
+    assert world.events() == ["monitor_down", "monitor_up"]
+    world.run(30_000.5 + 21_600 + step + grace)
+    assert len(world.events()) == 2
+    world.run(30_000.5 + 21_600 + step + grace + 1)
+    assert len(world.events()) == 3
+
+
+def test_a_rule_that_needs_more_to_be_well_again_counts_no_time_that_did_not_pass(world: World) -> None:
+    world.channel()
+    job = world.monitor(interval=30 * 86_400)
+    world.follow(heartbeat(interval=600, grace=60, keep_firing=1_000, resolve=Resolve(consecutive=2)))
+    pinged(world, job, 0)
+    world.run(700)
+    pinged(world, job, 700)
+    world.gap(710, 3_710, "clock")
+    pinged(world, job, 3_800)  # 90 s later
+    assert world.events() == ["monitor_down"]
+    pinged(world, job, 4_300)
+    world.run(4_702)
+    assert world.events() == ["monitor_down", "monitor_up"]
+
+
+@pytest.mark.parametrize("turns", [True, False])
+def test_a_gap_concerns_a_rule_that_has_recovered_whether_or_not_anybody_looked(world: World, turns: bool) -> None:
+    world.channel()
+    job = world.monitor(interval=30 * 86_400)
+    world.follow(heartbeat(interval=60, grace=5, keep_firing=50))
+    pinged(world, job, 0)
+    world.run(100)
+    pinged(world, job, 110)  # well at 160
+    if turns:
+        world.run(161)
+    world.gap(162, 172)  # the next ping is expected at 170
+    world.run(236)
+    assert world.events() == ["monitor_down", "monitor_up"]
+
+
 def test_whose_rule_ignores_our_outages_is_not_named_among_the_unverified(world: World) -> None:
     world.channel()
     rare = [world.monitor(interval=86_400, name=f"job {n}", tags=("calm",) if n else ()) for n in range(3)]

@@ -93,7 +93,10 @@ def touched_by(connection: Connection, gap: Gap, behind: str = "", intervals: Ma
         anytime = uncounted & (standings.c.expected_at - interval * SECOND <= gap.end)
         soon = standings.c.expected_at - left_out(gap, standings.c.expected_at) <= gap.end + 300 * SECOND
         unknown = standings.c.expected_at.is_(None) & standings.c.due_at.is_not(None)
-        touched = ((standings.c.due_at >= gap.start) & (soon | anytime)) | unknown
+        missing = (standings.c.due_at >= gap.start) | standings.c.clear_at.is_not(
+            None
+        )  # a rule that recovers is due when it is well, or missed
+        touched = (missing & (soon | anytime)) | unknown
     watched = standings.join(monitors).join(beats, beats.c.monitor_id == monitors.c.id)
     query = select(standings.c.monitor_id).select_from(watched).where(touched, monitors.c.deleted_at.is_(None))
     return list(connection.execute(query.where(standings.c.monitor_id > behind).distinct().order_by(standings.c.monitor_id)).scalars())

@@ -105,19 +105,26 @@ class Ruling:
             self._fire(at, life)
 
     def miss_out(self, gap: Gap, life: Life) -> None:
-        if self.rule.type != "heartbeat" or self.is_plain or self.expected is None or self.due is None or self.rule.on_own_outage == "fire":
+        if self.rule.type != "heartbeat" or self.is_plain or self.expected is None or self.due is None:
             return
         if gap.reason == "stall":
             more = wait_in_stall(self.due, gap, self._waited)
             self.due, self._waited = self.due + more, self._waited + more
             return
-        schedule = self.schedule(life)
-        if gap.reason == "clock" and gap.end - gap.start < 10 * SECOND:
-            if gap.start <= self.due and (schedule.cron is None or self.expected <= gap.end):
-                self.due += gap.end - gap.start
-                self.expected += 0 if schedule.cron is not None else gap.end - gap.start
+        schedule, step = self.schedule(life), gap.end - gap.start
+        well_at = self._well_at()
+        miss = self.due if well_at is None else self._missed_at(life, self.expected)
+        if gap.reason == "clock" and self._well_since is not None and (well_at is None or well_at >= gap.start):
+            self._well_since += step
+            self._wait_for(life, self.expected)
+        if gap.reason == "clock" and step < 10 * SECOND:
+            if gap.start <= miss and (schedule.cron is None or self.expected <= gap.end):
+                miss += step
+                self.expected += 0 if schedule.cron is not None else step
+            well_at = self._well_at()
+            self.due = miss if well_at is None else min(miss, well_at)
             return
-        for expected, closes in self._turns(life, self.expected):
+        for expected, closes in self._turns(life, self.expected) if self.rule.on_own_outage != "fire" else []:
             first = opens(schedule, expected, life.last, gap.slowed, self._span)
             if first <= gap.end and gap.start <= closes:
                 turn = distance(schedule, expected, self._span)
@@ -126,8 +133,8 @@ class Ruling:
                     self._listened = listened
                     self._wait_for(life, put_off(schedule, expected, life.last, gap, self._span)[1])
                 return
-        if gap.reason == "clock" and schedule.cron is None and gap.end <= self.due:
-            self._wait_for(life, self.expected + gap.end - gap.start)
+        if gap.reason == "clock" and schedule.cron is None and gap.start <= miss:
+            self._wait_for(life, self.expected + step)
 
     def wait_for_another(self, gap: Gap) -> None:
         """A sample may have gone unheard, so time alone decides nothing before the next one."""
