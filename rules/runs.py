@@ -57,9 +57,12 @@ def took(runs: Runs, rid: str | None, at: Ns) -> float | None:
 
 
 def too_short(runs: Runs, rid: str | None, at: Ns, min_run: int) -> bool:
-    """Whether a success at `at` ends a run sooner than it may, or says so once more. One whose start is not known is not judged."""
+    """Whether a success at `at` ends a run sooner than it may, or says so once more.
+
+    One whose start is not known is not judged, nor one that is let go: how much of it passed in a gap of ours nobody can tell.
+    """
     run = _open(runs, rid) or _ended(runs, rid, "success", at)
-    return run is not None and run.started_at < (run.ended_at or at) < run.started_at + min_run * SECOND
+    return run is not None and not run.let_go and run.started_at < (run.ended_at or at) < run.started_at + min_run * SECOND
 
 
 def began(runs: Runs, rid: str | None, at: Ns, max_run: int | None) -> Runs:
@@ -81,7 +84,8 @@ def ended(runs: Runs, rid: str | None, end: End, at: Ns) -> Runs:
     if known is not None and known.ended_as == end:
         return runs  # said again: what counts is when it was said first
     others = [run for run in runs if run is not known]
-    return _bounded([*others, Run(rid, at if known is None else known.started_at, ended_at=at, ended_as=end)])
+    begun = Run(rid, at) if known is None else Run(rid, known.started_at, let_go=known.let_go)
+    return _bounded([*others, replace(begun, ended_at=at, ended_as=end)])
 
 
 def repeats(runs: Runs, rid: str | None, end: End, at: Ns) -> Ns | None:
@@ -101,15 +105,17 @@ def let_go(runs: Runs, due_at: Ns) -> Runs:
 
 
 def after_gap(runs: Runs, gap: Gap) -> Runs:
-    """We were not listening. A run that went on may have ended meanwhile, so its end is waited for no more."""
+    """We were not listening. A run that went on may have ended meanwhile, so its end is waited for no more.
+
+    Where the clock was put forward it is as long as it was, and one that was over-long before is so still.
+    """
     if gap.reason == "stall":
         return tuple(_held(run, gap) for run in runs)
+    if gap.reason == "clock":
+        runs = tuple(run if run.ended_at is not None else _set_forward(run, gap) for run in runs)
+    if absence.is_brief_step(gap):
+        return runs
     return tuple(replace(run, due_at=None, let_go=True) if _may_have_ended(run, gap) else run for run in runs)
-
-
-def set_forward(runs: Runs, gap: Gap) -> Runs:
-    """The clock was put forward: a run that goes on is as long as it was. One that was over-long before is so still."""
-    return tuple(run if run.ended_at is not None else _set_forward(run, gap) for run in runs)
 
 
 def limited(runs: Runs, max_run: int | None, now: Ns) -> Runs:

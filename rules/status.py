@@ -112,8 +112,7 @@ def after_gap(beat: Beat, schedule: Schedule, gap: Gap) -> Beat:
     forward no time has passed: intervals and runs are as long as they were, slots are where they are.
     """
     if beat.runs:
-        going_on = runs.set_forward(beat.runs, gap) if gap.reason == "clock" else runs.after_gap(beat.runs, gap)
-        beat = _timed(replace(beat, runs=going_on))
+        beat = _timed(replace(beat, runs=runs.after_gap(beat.runs, gap)))
     if beat.deadline is None or beat.expected_at is None:
         return beat
     if gap.reason == "stall":
@@ -144,7 +143,8 @@ def _after_absence(beat: Beat, schedule: Schedule, gap: Gap, expected: Ns, due: 
     again = absence.rearmed(schedule, expected, gap, due=due, last_ping_at=beat.last_ping_at)
     if again is None and gap.reason == "clock" and schedule.cron is None and gap.end <= due:
         step = gap.end - gap.start  # which an interval has not had
-        return replace(beat, expected_at=expected + step, deadline=due + step)
+        later = replace(beat, expected_at=expected + step, deadline=due + step)
+        return _begun(later, schedule) if waits_for_start(beat, schedule) else later
     if again is None:
         missed_its_start = waits_for_start(beat, schedule) and schedules.starts_from(schedule, expected) <= gap.end and gap.start <= due
         return _begun(beat, schedule) if missed_its_start else beat

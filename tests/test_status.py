@@ -467,6 +467,31 @@ def test_a_clock_that_is_put_forward_a_little_takes_no_time_from_anybody() -> No
     assert (after.expected_at, after.deadline, after.status) == (nightly.expected_at, nightly.deadline + 8 * SECOND, "up")
 
 
+@pytest.mark.parametrize("reason", ["restart", "clock"])
+def test_a_gap_or_a_machine_that_was_paused_from_outside_may_have_swallowed_a_start_or_the_end_of_a_run(reason: GapReason) -> None:
+    gap = Gap(_at(1_480), _at(1_300), _at(1_480), reason)
+    starting = Schedule(interval=3_600, grace=1_800, start_by=60)
+    waited = status.after_gap(_pinged(starting), starting, gap)
+    assert (waited.deadline, status.cause(waited, starting)) == (_at(5_400 + (180 if reason == "clock" else 0)), "missed")
+    limited = Schedule(interval=86_400, grace=1_800, max_run=600, min_run=400)
+    begun = status.after_gap(status.started(_pinged(limited), limited, _at(1_000), A), limited, gap)
+    assert begun.run_due is None
+    again = status.succeeded(status.succeeded(begun, limited, _at(1_500), A), limited, _at(1_502), A)
+    assert (again.status, again.expected_at) == ("up", _at(1_502 + 86_400)), "how long it took nobody can tell"
+
+
+def test_a_clock_that_is_put_forward_a_little_leaves_a_run_as_long_as_it_was() -> None:
+    limited = Schedule(interval=86_400, grace=1_800, max_run=600, min_run=400)
+    begun = status.after_gap(
+        status.started(_pinged(limited), limited, _at(1_000), A), limited, Gap(_at(1_308), _at(1_300), _at(1_308), "clock")
+    )
+    assert begun.run_due == _at(1_608)
+    assert status.succeeded(begun, limited, _at(1_407), A).status == "down"
+    assert status.succeeded(begun, limited, _at(1_408), A).status == "up"
+    overlong = status.after_gap(begun, limited, Gap(_at(1_700), _at(1_650), _at(1_700), "clock"))
+    assert overlong.run_due == _at(1_608), "it was so before"
+
+
 def _seconds(after: float) -> Ns:
     return PING + round(after * SECOND)
 

@@ -170,8 +170,11 @@ class Life:
         first, last = opens(self.schedule, self.expected, self.last, gap.slowed, self.span), self.deadline
         if gap.end < first or gap.start > last:
             if gap.reason == "clock" and self.schedule.cron is None and gap.end <= self.deadline:
+                waited = self._waits_for_start()
                 self.expected += gap.end - gap.start
                 self.deadline += gap.end - gap.start
+                if waited:
+                    self._wait_for(self.expected, begun=True)
             # The start that was waited for may have come in it.
             elif self._waits_for_start() and self._starts_count_from(self.expected) <= gap.end and gap.start <= last:
                 self._wait_for(self.expected, begun=True)
@@ -420,7 +423,7 @@ class Life:
 
     def _was_too_short(self, ping: Ping) -> bool:
         run = self._going(ping.rid) or self._ended_before(ping, "success")
-        if run is None or self.schedule.min_run is None:
+        if run is None or run.excused or self.schedule.min_run is None:
             return False
         length = (ping.at if run.ended is None else run.ended) - run.began
         return 0 < length < self.schedule.min_run * SECOND
@@ -438,7 +441,8 @@ class Life:
             return
         if known is not None:
             self.runs.remove(known)
-        self.runs.append(Run(ping.rid, ping.at if known is None else known.began, None, ping.at, how))
+        excused = known is not None and known.excused
+        self.runs.append(Run(ping.rid, ping.at if known is None else known.began, None, ping.at, how, excused))
 
     def _forget_runs(self, at: Ns) -> None:
         month = 31 * 24 * _HOUR
@@ -452,12 +456,13 @@ class Life:
 
     @staticmethod
     def _run_in_gap(run: Run, gap: Gap) -> None:
-        if gap.reason == "clock":
-            if run.ended is None:
-                run.began += gap.end - gap.start
-                if run.due is not None and run.due >= gap.start:
-                    run.due += gap.end - gap.start
-        elif gap.reason == "stall":
+        if gap.reason == "clock" and run.ended is None:
+            run.began += gap.end - gap.start
+            if run.due is not None and run.due >= gap.start:
+                run.due += gap.end - gap.start
+        if gap.reason == "clock" and gap.end - gap.start < _BRIEF:
+            return
+        if gap.reason == "stall":
             if run.due is not None and run.ended is None and not run.excused:
                 more = wait_in_stall(run.due, gap, run.waited)
                 run.due, run.waited = run.due + more, run.waited + more
