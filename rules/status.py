@@ -48,7 +48,7 @@ def succeeded(beat: Beat, schedule: Schedule, at: Ns, rid: str | None = None) ->
         return replace(beat, last_ping_at=at, runs=going_on)
     if too_short:
         return _fallen(beat, schedule, at, going_on)
-    up = replace(beat, status="up", last_ping_at=at, down_since=None, listened=0, runs=going_on, run_due=_run_due(going_on, at))
+    up = replace(beat, status="up", last_ping_at=at, down_since=None, runs=going_on, run_due=_run_due(going_on, at))
     return _expecting(up, schedule, at)
 
 
@@ -202,7 +202,7 @@ def _counted_anew(beat: Beat, old: Schedule, new: Schedule, now: Ns, expected: N
     granted = expected != schedules.expected_after(old, pinged)
     expected = schedules.expected_after(new, pinged)
     expected = schedules.expected_after(new, now) if granted or expected <= now else expected
-    return _waiting(beat, new, expected, begun=_counts_as_begun(beat, old, new, expected))
+    return _waiting(replace(beat, listened=0), new, expected, begun=_counts_as_begun(beat, old, new, expected))
 
 
 def _tolerating(beat: Beat, old: Schedule, new: Schedule, now: Ns, expected: Ns) -> Beat:
@@ -265,12 +265,13 @@ def _timed(beat: Beat) -> Beat:
 def _fallen(beat: Beat, schedule: Schedule, at: Ns, going_on: runs.Runs) -> Beat:
     """The job itself told at `at` that something is wrong."""
     since = beat.down_since if beat.status == "down" else at
-    down = replace(beat, status="down", last_ping_at=at, down_since=since, listened=0, runs=going_on, run_due=None)
+    down = replace(beat, status="down", last_ping_at=at, down_since=since, runs=going_on, run_due=None)
     return replace(_expecting(down, schedule, at), deadline=None)
 
 
 def _expecting(beat: Beat, schedule: Schedule, after: Ns) -> Beat:
     """What is waited for after a ping at `after`, or after another moment from which on is counted."""
+    beat = replace(beat, listened=0)
     try:
         expected = schedules.expected_after(schedule, after)
     except ValueError as error:

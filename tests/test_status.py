@@ -504,6 +504,10 @@ def test_a_ping_lets_gaps_count_from_zero(ping: Any) -> None:
     assert ping(thrice, schedule, thrice.deadline).listened == 0
     assert status.started(thrice, schedule, thrice.deadline or 0).listened == thrice.listened, "a job that only begins is not heard of"
     assert status.paused(thrice).listened == 0
+    assert status.rescheduled(thrice, schedule, replace(schedule, interval=30), thrice.deadline or 0).listened == 0, (
+        "of other turns nothing is known"
+    )
+    assert status.rescheduled(thrice, schedule, replace(schedule, grace=9), thrice.expected_at or 0).listened == thrice.listened
 
 
 # Whatever we do, a job that keeps to its schedule is never down.

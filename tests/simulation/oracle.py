@@ -318,7 +318,7 @@ class Life:
             if granted or again <= now:
                 again = expected_after(new, now, self.span)
             begun = self._has_begun(new, again, waited)
-            self.schedule = new
+            self.schedule, self.listened = new, 0
             self._wait_for(again, begun=begun)
             return
         begun = self._has_begun(new, expected, waited)
