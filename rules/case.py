@@ -321,7 +321,7 @@ class Case:
         if rule.type == "heartbeat":
             self._stand(rule, expectation.passed(rule, expectation.schedule_of(rule, self.monitor.schedule), standing), at)
         else:
-            self._stand(rule, judge.passed(standing), at, standing.value)
+            self._stand(rule, judge.passed(rule, standing), at, standing.value)
 
     def _arm(self, rules: Collection[Rule], now: Ns) -> None:
         for rule in self._waiting():

@@ -72,10 +72,12 @@ def repeated(rule: Rule, standing: Standing, value: float | str, at: Ns) -> Stan
     return replace(standing, breaches=breaches, state="firing" if breaches == needed and lasted else "pending")
 
 
-def passed(standing: Standing) -> Standing:
+def passed(rule: Rule, standing: Standing) -> Standing:
     """Its time is over: what was pending fires, what was recovering is well."""
     if standing.state == "pending":
         return replace(standing, state="firing", due_at=None)
+    if rule.type == "unchanged":  # the value that ended it has come already
+        return replace(calm(standing), breaches=standing.breaches, active_at=standing.active_at, value=standing.value)
     return calm(standing)
 
 

@@ -25,12 +25,18 @@ def walked(rule: Rule, samples: Sequence[float | None]) -> list[RuleState]:
     standing, states = BLANK, []
     for minute, sample in enumerate(samples):
         at = minute * MINUTE * SECOND
-        while standing.due_at is not None and standing.due_at < at:
-            standing = judge.passed(standing)
+        standing = passed(rule, standing, at)
         if sample is not None:
             standing = judge.sampled(rule, standing, threshold.judged(rule, sample), at, sample)
         states.append(standing.state)
     return states
+
+
+def passed(rule: Rule, standing: Standing, at: int) -> Standing:
+    """What time alone made of it until then."""
+    while standing.due_at is not None and standing.due_at < at:
+        standing = judge.passed(rule, standing)
+    return standing
 
 
 def short(states: Sequence[str]) -> str:
@@ -98,7 +104,8 @@ def stuck(**fields: Any) -> Rule:
 def repeated(rule: Rule, samples: Sequence[float | str]) -> list[RuleState]:
     standing, states = BLANK, []
     for minute, sample in enumerate(samples):
-        standing = judge.repeated(rule, standing, sample, minute * MINUTE * SECOND)
+        at = minute * MINUTE * SECOND
+        standing = judge.repeated(rule, passed(rule, standing, at), sample, at)
         states.append(standing.state)
     return states
 
@@ -115,6 +122,11 @@ def test_a_value_that_does_not_change_fires_after_so_long() -> None:
 def test_a_stuck_value_that_moved_and_sticks_again_while_recovering_fires_on() -> None:
     rule = stuck(consecutive=2, keep_firing=10 * MINUTE)
     assert short(repeated(rule, [1, 1, 2, 2, 3])) == ".FrFr"
+
+
+@pytest.mark.parametrize(("keep_firing", "states"), [(0, ".pF.pF"), (30, ".pFrpF")])
+def test_the_sample_that_ended_it_counts_for_the_next_time_whatever_said_that_it_is_over(keep_firing: int, states: str) -> None:
+    assert short(repeated(stuck(consecutive=3, keep_firing=keep_firing), [1, 1, 1, 2, 2, 2])) == states
 
 
 def test_without_data_a_rule_stands_as_it_stood_is_well_or_fires() -> None:

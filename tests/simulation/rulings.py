@@ -93,7 +93,10 @@ class Ruling:
                 self.due = None
                 self._fire(at, life)
             else:
+                came = self._row, self._since, self._stuck
                 self._resolve(at, "recovered")
+                if self.rule.type == "unchanged":
+                    self._row, self._since, self._stuck = came
             return
         assert self.expected is not None
         if self._missed_at(life, self.expected) > at:  # it was well for long enough
