@@ -153,6 +153,7 @@ class Case:
         led = self._led(None, gap)
         lasting = any(standing.due_at is not None for standing in self.standings.values())
         unheard = lasting and status.may_have_pinged(self.beat, own, led)
+        until = status.next_chance(self.beat, own, led) if lasting else None
         self._move(status.after_gap(self.beat, own, led), gap.at, "not_listening")
         for rule in self._waiting():
             when = expectation.schedule_of(rule, own)
@@ -161,8 +162,8 @@ class Case:
         for rule in self.rules:
             if rule.type != "heartbeat":
                 standing = self._standing(rule)
-                standing = judge.unheard(standing, gap) if unheard else standing
-                self._stand(rule, judge.set_forward(standing, gap) if gap.reason == "clock" else standing, gap.at)
+                standing = judge.set_forward(standing, gap) if gap.reason == "clock" else standing
+                self._stand(rule, judge.unheard(standing, gap, until) if unheard or until is not None else standing, gap.at)
 
     def window(self, rule: Rule, verdict: threshold.Verdict, at: Ns, value: float) -> None:
         """A rule on a window was evaluated."""

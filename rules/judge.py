@@ -11,6 +11,7 @@
 | recovering         | `resolve.consecutive` clear in a row, lasting `keep_firing`      | ok                          |
 | pending, recovering | the time it lasts is over, and no sample said otherwise          | firing; ok                  |
 | pending, recovering | a gap of ours that may have swallowed a sample                   | the same, until the next one |
+| pending, recovering | the same, of a monitor that is down, whose next sample may be missing | the same, until that is late |
 
 `consecutive` counts samples, never evaluations: one bad ping stays one however often it is looked at. `hold` and `keep_firing` are
 measured between the times of samples. A window rule has one sample for each evaluation, and no other moments.
@@ -109,12 +110,14 @@ def set_forward(standing: Standing, gap: Gap) -> Standing:
     return replace(standing, **{name: getattr(standing, name) + step for name in lasting if getattr(standing, name) is not None})
 
 
-def unheard(standing: Standing, gap: Gap) -> Standing:
+def unheard(standing: Standing, gap: Gap, until: Ns | None = None) -> Standing:
     """A sample may have come while we were not listening: what lasts, or is over, is so only if the next one says it too.
 
-    Whatever was to be decided before is decided as of then.
+    `until`: where none need come any more, for so long it is waited for. Whatever was to be decided before the gap is decided as of then.
     """
-    return standing if standing.due_at is None or standing.due_at < gap.start else replace(standing, due_at=None)
+    if standing.due_at is None or standing.due_at < gap.start:
+        return standing
+    return replace(standing, due_at=None if until is None else max(standing.due_at, until))
 
 
 def calm(standing: Standing) -> Standing:

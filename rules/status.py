@@ -130,12 +130,27 @@ def after_gap(beat: Beat, schedule: Schedule, gap: Gap) -> Beat:
 
 
 def may_have_pinged(beat: Beat, schedule: Schedule, gap: Gap) -> bool:
-    """Whether a ping may have come in the gap, and so what it carried."""
-    if beat.deadline is None or beat.expected_at is None or beat.health is not None or gap.reason == "stall" or absence.is_brief_step(gap):
+    """Whether a ping that is waited for may have come in the gap, and so what it carried."""
+    if beat.deadline is None or beat.expected_at is None or gap.reason == "stall" or absence.is_brief_step(gap):
         return False
     with suppress(ValueError):
-        return absence.rearmed(schedule, beat.expected_at, gap, due=beat.deadline, last_ping_at=beat.last_ping_at) is not None
+        again = absence.rearmed(schedule, beat.expected_at, gap, due=beat.deadline, last_ping_at=beat.last_ping_at)
+        return again is not None or beat.health is not None
     return True
+
+
+def next_chance(beat: Beat, schedule: Schedule, gap: Gap) -> Ns | None:
+    """Of a monitor that is down: until when its next ping may come, where the gap may have swallowed one; else None.
+
+    Nothing is waited for from it, so nobody would tell if none came any more.
+    """
+    if beat.status != "down" or beat.expected_at is None or gap.reason == "stall" or absence.is_brief_step(gap):
+        return None
+    with suppress(ValueError):
+        due = schedules.deadline(schedule, beat.expected_at)
+        again = absence.rearmed(schedule, beat.expected_at, gap, due=due, last_ping_at=beat.last_ping_at)
+        return None if again is None else schedules.deadline(schedule, again.expected_at)
+    return None
 
 
 def _after_absence(beat: Beat, schedule: Schedule, gap: Gap, expected: Ns, due: Ns) -> Beat:

@@ -13,7 +13,7 @@ from rules import actions, ledger
 from store.control import history, metric_keys, monitors, offsets
 from store.control.tables import incidents, outbox
 from store.journal import Journal
-from store.model import SECOND, Gap, MetricKey, Ping, Schedule
+from store.model import SECOND, Gap, GapReason, MetricKey, Ping, Schedule
 from store.rule import Match, Rule
 
 
@@ -526,7 +526,7 @@ def test_what_a_rule_counts_in_time_lasts_no_longer_by_a_clock_that_is_put_forwa
 
 
 def test_a_rule_of_a_monitor_that_is_down_is_put_off_too_when_the_clock_is_put_forward(world: World) -> None:
-    job = world.monitor()
+    job = world.monitor(interval=86_400)
     rule = Rule("r", "absent", "Gone", match=Match(all=True), metric="v", hold=100)
     world.follow(rule)
     world.ping(job, 148, kind="fail")
@@ -534,6 +534,25 @@ def test_a_rule_of_a_monitor_that_is_down_is_put_off_too_when_the_clock_is_put_f
     world.gap(225, 311, "clock")
     world.run(320)
     assert world.stands(rule, job).due_at == world.at(248 + 86)
+
+
+@pytest.mark.parametrize(("reason", "until"), [("restart", 125 + 60 + 30), ("clock", 125 + 60 + 30), ("stall", 160)])
+def test_what_lasts_waits_for_the_success_that_a_gap_may_have_swallowed_also_where_a_failure_was_reported(
+    world: World, reason: GapReason, until: int
+) -> None:
+    job = world.monitor(interval=60, grace=30)
+    rules = (
+        Rule("failing", "status", "Failing", match=Match(all=True), hold=100),
+        Rule("deep", "threshold", "Deep", match=Match(all=True), metric="v", operator=">", value=1.0, hold=100),
+    )
+    world.follow(*rules)
+    world.ping(job, 0, numbers={"v": 0.0})
+    world.ping(job, 60, kind="fail", numbers={"v": 5.0})
+    world.gap(115 if reason != "stall" else 123, 125, reason)  # it pings at 120, unheard
+    world.run(until)
+    assert [world.stands(rule, job).state for rule in rules] == ["pending"] * 2
+    world.run(until + 1)
+    assert [world.stands(rule, job).state for rule in rules] == ["firing"] * 2, "if it never pings again, nobody else would tell"
 
 
 def test_what_was_to_be_decided_before_the_clock_was_put_forward_is_decided_as_of_then(world: World) -> None:

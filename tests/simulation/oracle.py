@@ -138,14 +138,14 @@ class Life:
             self._run_in_gap(run, self._met(gap))
         if self.runs:
             self._time_runs()
-        unheard = self._may_have_pinged(self._met(gap))
+        unheard, until = self._may_have_pinged(self._met(gap)), self._next_chance(self._met(gap))
         self._wait_longer(self._met(gap))
         for ruling in self.rulings.values():
             ruling.miss_out(self._met(gap, ruling), self)
-            if unheard:
-                ruling.wait_for_another(gap)
             if gap.reason == "clock":
                 ruling.set_forward(gap)
+            if unheard or until is not None:
+                ruling.wait_for_another(gap, until)
 
     def _may_have_pinged(self, gap: Gap) -> bool:
         """Whether what the job says may have gone unheard."""
@@ -154,6 +154,17 @@ class Life:
         if gap.reason == "clock" and gap.end - gap.start < _BRIEF:
             return False
         return opens(self.schedule, self.expected, self.last, gap.slowed, self.span) <= gap.end and gap.start <= self.deadline
+
+    def _next_chance(self, gap: Gap) -> Ns | None:
+        """Of a monitor that is down: until when its next ping may come, if this one has gone unheard."""
+        if self.status != "down" or self.expected is None or gap.reason == "stall":
+            return None
+        if gap.reason == "clock" and gap.end - gap.start < _BRIEF:
+            return None
+        late = self.schedule.grace * SECOND
+        if opens(self.schedule, self.expected, self.last, gap.slowed, self.span) > gap.end or gap.start > self.expected + late:
+            return None
+        return put_off(self.schedule, self.expected, self.last, gap, self.span)[1] + late
 
     def _wait_longer(self, gap: Gap) -> None:
         if self.deadline is None or self.expected is None:

@@ -139,10 +139,10 @@ class Ruling:
         if gap.reason == "clock" and schedule.cron is None and gap.start <= miss:
             self._wait_for(life, self.expected + step)
 
-    def wait_for_another(self, gap: Gap) -> None:
-        """A sample may have gone unheard, so time alone decides nothing before the next one."""
+    def wait_for_another(self, gap: Gap, until: Ns | None) -> None:
+        """A sample may have gone unheard, so time alone decides nothing before the next one, or before that is late."""
         if self.rule.type != "heartbeat" and self.due is not None and self.due >= gap.start:
-            self.due = None
+            self.due = None if until is None else max(self.due, until)
 
     def set_forward(self, gap: Gap) -> None:
         """The clock was: what lasts has lasted no longer, unless it was to be decided before."""
