@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from rules import judge, ledger
+from rules import expectation, judge, ledger
 from rules.book import Book, current, is_plain
 from store.control import Control, monitors, projects, rule_set, settings, standings
 from store.model import Ns
@@ -48,7 +48,9 @@ def accept(connection: Connection, rules: Sequence[Rule], base_url: str, now: Ns
         for case in cases.values():
             case.follow([*new.of(case.monitor), *(rule for rule in case.rules if rule.uid not in before)], now)
         ledger.save(connection, cases.values(), base_url, now)
-    standings.drop_calm(connection, changed)
+    # Who waits for the same pings as before waits on: what a gap of ours has granted is not taken back by an edit.
+    waiting = {rule.uid for rule in anew if rule.uid in before and expectation.same_rhythm(before[rule.uid], rule)}
+    standings.drop_calm(connection, [uid for uid in changed if uid not in waiting])
     rule_set.replace(connection, rules)
     _begin_arming(connection, [rule.uid for rule in anew if rule.type == "heartbeat" and not is_plain(rule)])
     return True

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 from msgspec.structs import replace
 
 from rules import book, expectation, judge, runs, status, threshold
+from rules import schedule as schedules
 from store.instant import iso
 from store.model import (
     SECOND,
@@ -179,16 +180,23 @@ class Case:
         self.dismiss(self.rules, now, "paused")
 
     def resume(self, now: Ns) -> None:
-        self._move(status.resumed(self.beat, self.monitor.schedule, now), now, "resumed")
-        self._arm(self.rules, now)
+        if self.beat.status != "paused":
+            return
+        own = self.monitor.schedule
+        self._move(status.resumed(self.beat, own, now), now, "resumed")
+        for rule in self._waiting():
+            self._stand(rule, expectation.resumed(rule, own, self._standing(rule), self.beat, now), now)
 
     def reschedule(self, monitor: Monitor, rules: list[Rule], now: Ns) -> None:
         """Its configuration is now `monitor`, and these rules watch it."""
-        changed = monitor.schedule != self.monitor.schedule
-        if changed:
-            self.beat = status.rescheduled(self.beat, self.monitor.schedule, monitor.schedule, now)
+        old, new = self.monitor.schedule, monitor.schedule
         self.monitor = monitor
-        self.follow(rules, now, all_anew=changed)
+        if new != old:
+            self.beat = status.rescheduled(self.beat, old, new, now)
+            for rule in self._waiting():
+                if not schedules.same_rhythm(expectation.schedule_of(rule, old), expectation.schedule_of(rule, new)):
+                    self._stand(rule, expectation.astray(self._standing(rule)), now)
+        self.follow(rules, now, all_anew=new != old)
 
     def follow(self, rules: list[Rule], now: Ns, *, all_anew: bool = False) -> None:
         """These rules watch the monitor from now on. What a rule has open that does so no more is resolved."""
@@ -199,7 +207,7 @@ class Case:
         self.rules = rules
         anew = [rule for rule in rules if rule.uid not in known or not judge.same_condition(known[rule.uid], rule)]
         for rule in anew:
-            if rule.uid in known:
+            if rule.uid in known and not (self._standing(rule).state == "ok" and expectation.same_rhythm(known[rule.uid], rule)):
                 self._stand(rule, judge.recounted(self._standing(rule)), now)
         self._arm(rules if all_anew else anew, now)
 
@@ -327,8 +335,7 @@ class Case:
     def _arm(self, rules: Collection[Rule], now: Ns) -> None:
         for rule in self._waiting():
             if rule in rules:
-                when = expectation.schedule_of(rule, self.monitor.schedule)
-                self._stand(rule, expectation.armed(rule, when, self._standing(rule), self.beat, now), now)
+                self._stand(rule, expectation.armed(rule, self.monitor.schedule, self._standing(rule), self.beat, now), now)
 
     def _stand(self, rule: Rule, after: Standing, at: Ns, value: float | str | None = None, reason: str = "recovered") -> None:
         before = self._standing(rule)

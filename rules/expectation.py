@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from rules import absence, judge
+from rules import absence, book, judge
 from rules import schedule as schedules
 from store.model import SECOND, Beat, Gap, Ns, Schedule
 from store.rule import Rule, Standing
@@ -107,12 +107,52 @@ def _after_absence(rule: Rule, when: Schedule, standing: Standing, gap: Gap, mis
     return standing
 
 
-def armed(rule: Rule, when: Schedule, standing: Standing, beat: Beat, now: Ns) -> Standing:
-    """The rule begins to watch, or its schedule was changed: by itself that makes nobody late."""
-    if beat.last_ping_at is None or beat.status == "paused" or standing.state in ("firing", "recovering"):
+def armed(rule: Rule, own: Schedule, standing: Standing, beat: Beat, now: Ns) -> Standing:
+    """The rule begins to watch, or what it waits by was edited: by itself that makes nobody late.
+
+    What it expects already stands, and what a gap of ours granted with it; see `astray` for what does not.
+    """
+    if beat.last_ping_at is None or beat.status == "paused" or standing.state == "firing":
         return standing
-    begun = _expecting(rule, when, standing, beat.last_ping_at)
-    return begun if begun.expected_at is not None and begun.expected_at > now else _expecting(rule, when, standing, now)
+    when = schedule_of(rule, own)
+    try:
+        known = _known(when, own, beat) if standing.expected_at is None else standing.expected_at
+        if known is not None and known > now:
+            return _waiting(rule, when, standing, known)
+        if standing.expected_at is not None and standing.due_at == _waiting(rule, when, standing, standing.expected_at).due_at:
+            return standing  # late already, and by nothing that is edited
+    except ValueError:
+        return _put_off(standing, now)
+    return _expecting(rule, when, standing, now)
+
+
+def resumed(rule: Rule, own: Schedule, standing: Standing, beat: Beat, now: Ns) -> Standing:
+    """The monitor is watched again, and nobody knows of the pings that it sent meanwhile: a whole turn from now."""
+    return standing if beat.last_ping_at is None else _expecting(rule, schedule_of(rule, own), standing, now)
+
+
+def same_rhythm(old: Rule, new: Rule) -> bool:
+    """Whether both wait in their own way, for pings at the same times."""
+    waits = old.type == new.type == "heartbeat" and not book.is_plain(old) and not book.is_plain(new)
+    return waits and (old.interval, old.cron, old.timezone) == (new.interval, new.cron, new.timezone)
+
+
+def astray(standing: Standing) -> Standing:
+    """Pings come in another rhythm from now on: what was expected is not."""
+    return replace(standing, expected_at=None, due_at=None, listened=0, held=0)
+
+
+def _known(when: Schedule, own: Schedule, beat: Beat) -> Ns | None:
+    """What is expected next by a rule that has waited for nothing yet; None where nobody knows.
+
+    After a gap of ours, or a clock that was put forward, a monitor that is waited for knows more than its last ping tells.
+    """
+    if beat.last_ping_at is None or beat.expected_at is None or beat.health is not None:
+        return None
+    if schedules.same_rhythm(own, when) and beat.deadline is not None:
+        return beat.expected_at
+    granted = beat.expected_at != schedules.expected_after(own, beat.last_ping_at)
+    return None if granted else schedules.expected_after(when, beat.last_ping_at)
 
 
 def _misses(rule: Rule, when: Schedule, expected: Ns) -> Iterator[tuple[Ns, Ns]]:

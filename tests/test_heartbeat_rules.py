@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from sqlalchemy import select, update
 from world import World
 
-from rules import actions, overdue
+from rules import actions, ledger, overdue
 from rules.accept import accept, arm
 from store.control import channels, history, monitors, rule_set, standings
 from store.control.tables import monitors as monitors_table
@@ -367,6 +367,21 @@ def test_a_paused_monitor_has_no_alert_and_a_resumed_one_waits_anew(world: World
     assert world.events()[2:] == ["monitor_down"]
 
 
+def test_what_a_resumed_monitor_sent_before_its_pause_says_nothing_of_when_it_pings_next(world: World) -> None:
+    job = world.monitor(interval=86_400, grace=3_600)
+    rules = heartbeat("rule_own", interval=90_000), heartbeat("rule_slow", hold=1)
+    world.follow(*rules)
+    pinged(world, job, 0)
+    with world.control.begin() as connection:
+        actions.pause(connection, job, "", world.at(10))
+    with world.control.begin() as connection:
+        actions.resume(connection, job, "", world.at(80_000))
+    assert [world.stands(rule, job).expected_at for rule in rules] == [world.at(170_000), world.at(166_400)]
+    with world.control.begin() as connection:
+        actions.resume(connection, job, "", world.at(80_100))  # which it is
+    assert [world.stands(rule, job).expected_at for rule in rules] == [world.at(170_000), world.at(166_400)]
+
+
 def test_a_rule_that_begins_makes_nobody_late(world: World) -> None:
     world.channel()
     job = world.monitor(interval=86_400)
@@ -377,6 +392,85 @@ def test_a_rule_that_begins_makes_nobody_late(world: World) -> None:
     assert world.events() == []
     world.run(10_091)
     assert world.events() == ["monitor_down"]
+
+
+@pytest.mark.parametrize(
+    ("gap", "expected"),
+    [((3_600, 10_800, "clock"), 93_600), ((86_300, 86_310, "restart"), 2 * 86_400), ((86_350, 86_358, "clock"), 86_408)],
+)
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda world, job: edited(world, job, min_run=1),
+        lambda world, job: edited(world, job, interval=20 * 86_400),
+        lambda world, _: world.follow(daily(hold=60), at=86_360),
+        lambda world, _: world.follow(daily(match=Match(tags=("a",))), at=86_360),
+    ],
+)
+def test_an_edit_takes_back_nothing_that_a_gap_or_the_clock_granted_to_a_rule(
+    world: World, gap: tuple[float, float, Any], expected: int, edit: Any
+) -> None:
+    job = world.monitor(interval=30 * 86_400, tags=("a",))
+    world.follow(daily())
+    pinged(world, job, 0)
+    world.gap(*gap)
+    world.run(86_359)
+    assert world.stands(daily(), job).expected_at == world.at(expected)
+    edit(world, job)
+    assert world.stands(daily(), job).expected_at == world.at(expected)
+
+
+def daily(**fields: Any) -> Rule:
+    return heartbeat(interval=86_400, grace=3_600, **fields)
+
+
+def edited(world: World, job: Monitor, at: float = 86_360, **fields: Any) -> None:
+    """Its schedule is another one from then on."""
+    changed = replace(job, schedule=replace(job.schedule, **fields))
+    with world.control.begin() as connection:
+        cases = ledger.load(connection, [job.id])
+        cases[job.id].reschedule(changed, cases[job.id].rules, world.at(at))
+        ledger.save(connection, cases.values(), "", world.at(at))
+        monitors.change(connection, changed)
+
+
+def test_a_rule_with_another_rhythm_counts_anew_and_one_that_recovers_too(world: World) -> None:
+    job = world.monitor(interval=600, grace=0)
+    rule = heartbeat(hold=100, keep_firing=2_000)
+    world.follow(rule)
+    pinged(world, job, 0)
+    world.run(701)
+    pinged(world, job, 800)
+    assert (world.stands(rule, job).state, world.stands(rule, job).due_at) == ("recovering", world.at(1_500))
+    edited(world, job, at=900, interval=86_400)
+    assert (world.stands(rule, job).expected_at, world.stands(rule, job).due_at) == (world.at(800 + 86_400), world.at(2_800))
+    world.run(2_801)
+    assert world.stands(rule, job).state == "ok"
+    world.follow(replace(rule, interval=7_200), at=2_900)
+    assert world.stands(rule, job).expected_at == world.at(800 + 7_200)
+
+
+def test_a_rule_that_is_late_stays_so_by_what_is_not_about_its_time(world: World) -> None:
+    job = world.monitor(interval=86_400)
+    world.follow(daily())
+    pinged(world, job, 0)
+    world.run(86_500)
+    edited(world, job, at=86_500, min_run=1)
+    assert world.stands(daily(), job).due_at == world.at(90_000)
+    world.follow(replace(daily(), grace=60), at=86_501)
+    assert world.stands(daily(), job).expected_at == world.at(86_501 + 86_400), "by itself an edit makes nobody miss"
+
+
+def test_a_rule_that_begins_knows_what_the_clock_did_to_its_monitor(world: World) -> None:
+    plain, other = world.monitor(interval=86_400), world.monitor(interval=86_400)
+    for job in (plain, other):
+        pinged(world, job, 0)
+    world.gap(3_600, 10_800, "clock")
+    world.run(10_801)
+    slow, own = heartbeat("rule_slow", hold=60), heartbeat("rule_own", interval=40_000)
+    world.follow(slow, own, at=11_000)
+    assert world.stands(slow, plain).expected_at == world.at(93_600)
+    assert world.stands(own, other).expected_at == world.at(51_000), "a ping at 40,000 by its clock comes at 47,200 by ours"
 
 
 def test_a_rule_begins_to_wait_for_many_a_piece_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from simulation.rulings import Outage, Ruling
+from simulation.rulings import Outage, Ruling, rhythm
 from simulation.slots import Span
 from simulation.waiting import PATIENCE, distance, early, expected_after, opens, put_off, wait_in_stall
 from store.model import SECOND, Gap, Ns, Ping, Schedule
@@ -218,12 +218,14 @@ class Life:
             else:
                 self._turn("up", now, "resumed")
                 self._wait_for(self._expected_after(now))
-        self._arm(list(self.rulings.values()), now)
+                for ruling in self.rulings.values():
+                    ruling.begin_anew(self, now)
 
     def reschedule(self, schedule: Schedule, now: Ns) -> None:
         old = self.schedule
         if old == schedule:
             return
+        rhythms = {uid: rhythm(ruling.schedule(self)) for uid, ruling in self.rulings.items()}
         if old.max_run != schedule.max_run:
             for run in self.runs:
                 if run.ended is None and not run.excused:
@@ -233,7 +235,12 @@ class Life:
             self._time_runs()
         if self.deadline is not None and self.expected is not None and self.last is not None:
             self._count_anew(schedule, now, self.expected, self.last)
+        elif self.expected is not None and self.last is not None:
+            self.expected = expected_after(schedule, self.last, self.span)
         self.schedule = schedule
+        for uid, ruling in self.rulings.items():
+            if ruling.waits and rhythm(ruling.schedule(self)) != rhythms[uid]:
+                ruling.forget_the_rhythm()
         self._arm(list(self.rulings.values()), now)
 
     def delete(self, now: Ns) -> None:
@@ -323,7 +330,7 @@ class Life:
     def _count_anew(self, new: Schedule, now: Ns, expected: Ns, pinged: Ns) -> None:
         old = self.schedule
         waited = self._waits_for_start()
-        if (old.interval, old.cron, old.timezone) != (new.interval, new.cron, new.timezone):
+        if rhythm(old) != rhythm(new):
             granted = expected != self._expected_after(pinged)
             again = expected_after(new, pinged, self.span)
             if granted or again <= now:

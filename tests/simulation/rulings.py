@@ -108,7 +108,7 @@ class Ruling:
             self._fire(at, life)
 
     def miss_out(self, gap: Gap, life: Life) -> None:
-        if self.rule.type != "heartbeat" or self.is_plain or self.expected is None or self.due is None:
+        if not self.waits or self.expected is None or self.due is None:
             return
         if gap.reason == "stall":
             more = wait_in_stall(self.due, gap, self._waited)
@@ -153,21 +153,56 @@ class Ruling:
             )
 
     def arm(self, life: Life, now: Ns) -> None:
-        """It begins to wait for the monitor, or waits anew: by itself that makes nobody late."""
-        if self.rule.type != "heartbeat" or self.is_plain or life.last is None or life.status == "paused" or self._outage is not None:
+        """It begins to wait for the monitor, or something of what it waits by is another: by itself that makes nobody late."""
+        if not self.waits or life.last is None or life.status == "paused" or (self._outage is not None and not self._recovering):
             return
-        schedule = self.schedule(life)
-        expected = expected_after(schedule, life.last, self._span)
-        self._listened = 0
-        self._wait_for(life, expected if expected > now else expected_after(schedule, now, self._span))
+        known = self._known(life) if self.expected is None else self.expected
+        if known is not None and known > now:
+            self._wait_for(life, known)
+            return
+        if self.expected is not None:
+            due, waited = self.due, self._waited
+            self._wait_for(life, self.expected)
+            if self.due == due:
+                self._waited = waited
+                return
+        self.begin_anew(life, now)
+
+    def begin_anew(self, life: Life, now: Ns) -> None:
+        """Whatever came before: a turn from now."""
+        if self.waits and life.last is not None:
+            self._listened = 0
+            self._wait_for(life, expected_after(self.schedule(life), now, self._span))
+
+    def forget_the_rhythm(self) -> None:
+        self.expected = self.due = None
+        self._listened = self._waited = 0
+
+    def _known(self, life: Life) -> Ns | None:
+        """What is known of the next ping by others, where this one has not waited yet."""
+        if life.expected is None or life.last is None:
+            return None
+        own, mine = life.schedule, self.schedule(life)
+        if rhythm(own) == rhythm(mine) and life.deadline is not None:
+            return life.expected
+        if life.expected != expected_after(own, life.last, self._span):
+            return None  # a gap, a pause or an edit moved it
+        return expected_after(mine, life.last, self._span)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for pings in its own way."""
+        return self.rule.type == "heartbeat" and not self.is_plain
 
     def change(self, rule: Rule) -> bool:
         """The rule is now this one; returns whether that is another condition, under which everything is counted anew."""
-        old, self.rule = self.rule, rule
+        old, waited, self.rule = self.rule, self.waits, rule
         if all(getattr(old, name) == getattr(rule, name) for name in _CONDITION):
             return False
-        self._reset()
-        self.expected = None
+        same = (old.interval, old.cron, old.timezone) == (rule.interval, rule.cron, rule.timezone)
+        if not (waited and self.waits and same and self._outage is None):
+            self._reset()
+            self.expected = None
         return True
 
     def dismiss(self, now: Ns, why: str) -> None:
@@ -271,6 +306,10 @@ class Ruling:
         self._outage.resolved, self._outage.resolution = at, why
         self._outage = None
         self._reset()
+
+
+def rhythm(schedule: Schedule) -> tuple[int, str | None, str]:
+    return schedule.interval, schedule.cron, schedule.timezone
 
 
 _CONDITION: Final = (
