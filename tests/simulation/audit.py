@@ -204,6 +204,9 @@ def the_well(scene: Scene) -> None:
         for turn in life.turns:
             if turn.after == "down" and turn.at < until and turn.at not in life.doubted:
                 raise scene.fail(f"its job is well, and it was called down at {iso(turn.at)} ({turn.reason})", monitor, turn.at)
+        for outage in life.outages:
+            if outage.unjust and outage.opened < until:
+                raise scene.fail(f"its job is well, and {outage.rule} fired at {iso(outage.opened)}", monitor, outage.opened)
 
 
 def the_unheard(scene: Scene) -> None:

@@ -144,9 +144,7 @@ class People:
 
     def _reschedule(self, life: Life) -> None:
         scene, job = self._scene, self._scene.jobs[life.monitor]
-        if job.mood == "well":
-            return  # it would have to know
-        changed = self._changed(job)
+        changed = self._changed(job) if job.mood != "well" else self._eased(job)
         with self._editing(life) as (connection, watched, now):
             chosen = channels.chosen(connection, [life.monitor]).get(life.monitor, [])
             try:
@@ -159,7 +157,7 @@ class People:
         scene.say(f"edited at {iso(now)}: {changed}", life.monitor)
         before = life.schedule
         life.reschedule(edited.monitor.schedule, now)
-        if life.schedule != before and scene.chance.random() < 0.8:
+        if life.schedule != before and job.mood != "well" and scene.chance.random() < 0.8:
             job.follow(life.schedule, scene.ground.elapsed)
 
     def _changed(self, job: Job) -> dict[str, Any]:
@@ -173,6 +171,12 @@ class People:
                 {"interval": other.interval, "schedule": other.cron, "timezone": other.timezone, "gracePeriod": other.grace},
             )
         )
+
+    def _eased(self, job: Job) -> dict[str, Any]:
+        """Of a job that does not know: what it keeps to already stays right."""
+        chance = dice(f"eased {self._scene.seed} {job.number} {self._now()}")
+        longer = job.schedule.grace + chance.choice((0, 1, 60, job.schedule.interval))
+        return chance.choice(({"gracePeriod": longer}, {"maxRunTime": None}, {"minRunTime": None}, {"name": f"job {job.number} anew"}))
 
     def _edit_alert(self, life: Life) -> None:
         """An alert is made, changed or deleted."""

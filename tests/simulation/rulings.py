@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Outage:
-    """Something that people are told: an outage of the monitor, or the firing of a rule. `tells`: the channels, in any order."""
+    """Something that people are told: an outage of the monitor, or the firing of a rule. `tells`: the channels, in any order.
+
+    `unjust`: of a rule that is no stricter than the monitor, unless the job really was silent.
+    """
 
     rule: str | None
     cause: str
@@ -26,6 +29,7 @@ class Outage:
     tells: frozenset[str]
     opening: str
     closing: str
+    unjust: bool = False
     resolved: Ns | None = None
     resolution: str | None = None
 
@@ -51,6 +55,7 @@ class Ruling:
         self._listened: Ns = 0
         self._waited: Ns = 0  # because of stalls
         self._stuck = None
+        self._impatient = False  # see `Life.impatient`
 
     @property
     def is_plain(self) -> bool:
@@ -81,7 +86,7 @@ class Ruling:
             self._breach(at, life) if ping.kind == "fail" or life.status == "down" else self._clear(at)
         elif rule.type == "heartbeat" and ended and not self.is_plain:
             self._clear(at)
-            self._listened = 0
+            self._listened, self._impatient = 0, False
             self._wait_for(life, expected_after(self.schedule(life), at, self._span))
 
     def pass_time(self, life: Life) -> None:
@@ -135,6 +140,8 @@ class Ruling:
                 if listened < PATIENCE * turn or (gap.start <= first and closes <= gap.end):
                     self._listened = listened
                     self._wait_for(life, put_off(schedule, expected, life.last, gap, self._span)[1])
+                else:
+                    self._impatient = True
                 return
         if gap.reason == "clock" and schedule.cron is None and gap.start <= miss:
             self._wait_for(life, self.expected + step)
@@ -294,11 +301,17 @@ class Ruling:
         instants = [self._missed_at(life, expected), self._well_at()]
         self.due = min(instant for instant in instants if instant is not None)
 
+    def _is_mild(self, life: Life) -> bool:
+        """Whether it waits for the same pings as the monitor, and no shorter."""
+        mine = self.schedule(life)
+        return rhythm(mine) == rhythm(life.schedule) and mine.grace >= life.schedule.grace and self.rule.on_own_outage != "fire"
+
     # What people are told.
 
     def _fire(self, at: Ns, life: Life) -> None:
         cause, opening, closing = _SAYS[self.rule.type]
-        self._outage = Outage(self.rule.uid, cause, at, life.meant(self.rule), opening, closing)
+        unjust = self.waits and self._is_mild(life) and not self._impatient
+        self._outage = Outage(self.rule.uid, cause, at, life.meant(self.rule), opening, closing, unjust)
         life.outages.append(self._outage)
 
     def _resolve(self, at: Ns, why: str) -> None:

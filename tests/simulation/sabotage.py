@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, select, update
 
 from ingest.commit import Committer
-from rules import absence, cron, judge, overdue, schedule, settle
+from rules import absence, cron, expectation, judge, overdue, schedule, settle
 from rules.case import Case
 from rules.channels import Message
 from rules.outbox import Outbox
@@ -21,7 +21,7 @@ from rules.overdue import Overdue
 from rules.settle import Settle
 from store.control import offsets, outbox, verdicts
 from store.control.tables import beats
-from store.model import SECOND, Channel, Gap, Notice, Ns, Transition
+from store.model import SECOND, Beat, Channel, Gap, Notice, Ns, Schedule, Transition
 from store.points import Away
 from store.rule import Rule, Standing
 from store.ship import Ship
@@ -261,6 +261,20 @@ def an_unverified_monitor_is_as_good_as_up(stack: ExitStack) -> None:
         return None if again is None else replace(again, unverified=False)
 
     _put(stack, absence, "rearmed", trusting)
+
+
+@bug
+def an_edit_lets_rules_count_again_from_the_last_ping(stack: ExitStack) -> None:
+    armed = expectation.armed
+
+    def forgetful(rule: Rule, own: Schedule, standing: Standing, beat: Beat, now: Ns) -> Standing:
+        again = armed(rule, own, standing, beat, now)
+        if again.expected_at is None or beat.last_ping_at is None or again.state == "firing":
+            return again
+        when = expectation.schedule_of(rule, own)
+        return expectation._waiting(rule, when, again, schedule.expected_after(when, beat.last_ping_at))
+
+    _put(stack, expectation, "armed", forgetful)
 
 
 BUGS: Final = tuple(_BUGS)
