@@ -163,7 +163,7 @@ def another_set(story: Story, before: list[Rule], chance: random.Random) -> list
     """Rules for these files; some are those of before, some are changed, some are new."""
     kind = _kind(story.kind)
     kept = [rule for rule in before if chance.random() < 0.6]
-    fresh = [_rule(kind, number, chance) for number in range(len(before), len(before) + chance.randrange(4))]
+    fresh = [_rule(kind, number, chance) for number in range(len(before), len(before) + chance.randrange(5))]
     changed = [rule if chance.random() < 0.5 else _changed(rule, kind, chance) for rule in kept]
     known = {rule.uid for rule in changed}
     return [*changed, *(rule for rule in fresh if rule.uid not in known)]
@@ -175,7 +175,7 @@ def _changed(rule: Rule, kind: Kind, chance: random.Random) -> Rule:
 
 def _rule(kind: Kind, number: int, chance: random.Random, known: RuleType | None = None) -> Rule:
     unit = kind.intervals[0]
-    type_ = chance.choice(RULE_TYPES) if known is None else known
+    type_ = chance.choice((*RULE_TYPES, "heartbeat", "heartbeat")) if known is None else known  # what waits meets all our troubles
     hold, keep = (chance.choice((0, 0, unit // 2, 2 * unit)) for _ in range(2))
     common: dict[str, Any] = {
         "match": chance.choice((Match(all=True), Match(tags=("a",)), Match(tags=("b",)))),
@@ -186,11 +186,14 @@ def _rule(kind: Kind, number: int, chance: random.Random, known: RuleType | None
         "resolve": chance.choice((None, None, Resolve(consecutive=2))),
     }
     match type_:
-        case "heartbeat" if chance.random() < 0.4:
+        case "heartbeat" if chance.random() < 0.2:
             del common["consecutive"], common["hold"], common["keep_firing"], common["resolve"]
             common |= {"on_own_outage": chance.choice(("unverified", "ignore"))}
         case "heartbeat":
-            common |= {"grace": chance.choice((None, 0, unit // 4, 2 * unit)), "on_own_outage": chance.choice(get_args(OnOwnOutage))}
+            common |= {
+                "grace": chance.choice((None, None, None, 0, unit // 4, 2 * unit)),
+                "on_own_outage": chance.choice(get_args(OnOwnOutage)),
+            }
             common |= chance.choice(
                 ({}, {}, {"interval": chance.choice(kind.intervals)}, {"cron": chance.choice(kind.crons), "timezone": "UTC"})
             )
@@ -227,4 +230,4 @@ def _troubles(kind: Kind, length: Ns, chance: random.Random) -> list[tuple[Ns, T
     weights["edit"] += 1
     drawn = chance.choices(list(weights), list(weights.values()), k=chance.randint(*kind.troubles))
     found: list[tuple[Ns, Trouble]] = sorted((chance.randrange(length), trouble) for trouble in drawn)
-    return [(chance.randrange(length // 10), "rules"), *found] if chance.random() < 0.4 else found
+    return [(chance.randrange(length // 10), "rules"), *found] if chance.random() < 0.6 else found
