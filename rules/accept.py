@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from rules import expectation, judge, ledger
 from rules.book import Book, current, is_plain
-from store.control import Control, monitors, projects, rule_set, settings, standings
+from store.control import Control, monitors, projects, rule_set, settings, standings, verdicts
 from store.model import Ns
 from store.rule import Rule
 
@@ -43,6 +43,8 @@ def accept(connection: Connection, rules: Sequence[Rule], base_url: str, now: Ns
     anew = [rule for uid, rule in after.items() if uid not in before or not _same(before[uid], rule)]
     changed = [rule.uid for rule in anew if rule.uid in before] + [uid for uid in before if uid not in after]
     concerned = standings.with_incident(connection, changed)
+    if any(rule.type in ("heartbeat", "status") for rule in [*anew, *(before[uid] for uid in changed)]):
+        concerned = sorted({*concerned, *verdicts.is_down(connection)})  # others may tell of an outage, or nobody any more
     for start in range(0, len(concerned), _CHUNK):
         cases = ledger.load(connection, concerned[start : start + _CHUNK])
         for case in cases.values():

@@ -5,7 +5,7 @@ Nothing here reads or writes: `rules.ledger` loads cases, and saves them in the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
@@ -88,6 +88,7 @@ class Case:
     beat: Beat
     rules: list[Rule] = field(default_factory=list)
     standings: dict[str, Standing] = field(default_factory=dict)
+    cause: Cause | None = None  # of the monitor's own outage, where one is open
     keys: dict[str, MetricKey] = field(default_factory=dict)
     transitions: list[Transition] = field(default_factory=list)
     opened: list[Incident] = field(default_factory=list)
@@ -163,7 +164,7 @@ class Case:
         for rule in self.rules:
             if rule.type != "heartbeat":
                 standing = self._standing(rule)
-                standing = judge.set_forward(standing, gap) if gap.reason == "clock" else standing
+                standing = judge.set_forward(rule, standing, gap) if gap.reason == "clock" else standing
                 self._stand(rule, judge.unheard(standing, gap, until) if unheard or until is not None else standing, gap.at)
 
     def window(self, rule: Rule, verdict: threshold.Verdict, at: Ns, value: float) -> None:
@@ -193,23 +194,28 @@ class Case:
         self.monitor = monitor
         if new != old:
             self.beat = status.rescheduled(self.beat, old, new, now)
-            for rule in self._waiting():
-                if not schedules.same_rhythm(expectation.schedule_of(rule, old), expectation.schedule_of(rule, new)):
-                    self._stand(rule, expectation.astray(self._standing(rule)), now)
-        self.follow(rules, now, all_anew=new != old)
+        changed = [rule for rule in self._waiting() if not expectation.same_times(rule, old, new)]
+        for rule in changed:
+            if not schedules.same_rhythm(expectation.schedule_of(rule, old), expectation.schedule_of(rule, new)):
+                self._stand(rule, expectation.astray(self._standing(rule)), now)
+        self.follow(rules, now, changed)
 
-    def follow(self, rules: list[Rule], now: Ns, *, all_anew: bool = False) -> None:
-        """These rules watch the monitor from now on. What a rule has open that does so no more is resolved."""
-        known = {rule.uid: rule for rule in self.rules}
-        kept = {rule.uid: rule.type for rule in rules}
-        # One of another type is another rule: its end would be called otherwise than its beginning.
-        self.dismiss([rule for rule in self.rules if kept.get(rule.uid) != rule.type], now, "rule_removed")
+    def follow(self, rules: list[Rule], now: Ns, rescheduled: Sequence[Rule] = ()) -> None:
+        """These rules watch the monitor from now on. What a rule has open that does so no more is resolved.
+
+        `rescheduled`: those that wait for it at other times.
+        """
+        known, kept = ({rule.uid: rule for rule in those} for those in (self.rules, rules))
+        self.dismiss([rule for rule in self.rules if _has_ended(rule, kept.get(rule.uid))], now, "rule_removed")
+        told = [] if self.cause is None else self._tellers(self.cause)
         self.rules = rules
+        if self.cause is not None:
+            self._tell_of(self.cause, [rule for rule in self._tellers(self.cause) if _is_new(rule, told)])
         anew = [rule for rule in rules if rule.uid not in known or not judge.same_condition(known[rule.uid], rule)]
         for rule in anew:
             if rule.uid in known and not (self._standing(rule).state == "ok" and expectation.same_rhythm(known[rule.uid], rule)):
                 self._stand(rule, judge.recounted(self._standing(rule)), now)
-        self._arm(rules if all_anew else anew, now)
+        self._arm([*anew, *rescheduled], now)
 
     def arm(self, rules: Collection[str], now: Ns) -> None:
         """These heartbeat rules, by uid, begin to wait for the monitor."""
@@ -265,16 +271,30 @@ class Case:
 
     def _fail(self, beat: Beat, at: Ns, cause: Cause, ping: Ping | None) -> None:
         assert beat.incident_id is not None
+        self.cause = cause
         self.opened.append(Incident(beat.incident_id, self.monitor.project_id, self.monitor.id, None, cause, at))
         details: dict[str, Any] = {"reason": cause, "lastPingAt": _iso(beat.last_ping_at), "expectedAt": _iso(status.expected_at(beat))}
         details["downSince"] = iso(at)
         if ping is not None:
             details |= {"exitStatus": ping.exit_status, "log": None if ping.log is None else ping.log[-_TOLD:]}
         details |= self._limit(cause, ping)
-        concerned: list[Rule | None] = [rule for rule in self.rules if rule.type == _RESPONSIBLE[cause]]
-        for rule in concerned or [None]:  # where no rule says how, it is told as it always was
-            if rule is None or book.is_plain(rule):
-                self.words.append(Word("monitor_down", beat.incident_id, opens=True, at=at, details=details, rule=rule))
+        for rule in self._tellers(cause):
+            self.words.append(Word("monitor_down", beat.incident_id, opens=True, at=at, details=details, rule=rule))
+
+    def _tellers(self, cause: Cause) -> list[Rule | None]:
+        """The rules that say whom to tell of such an outage; None: it is told as it always was, since no rule is about it."""
+        concerned = [rule for rule in self.rules if rule.type == _RESPONSIBLE[cause]]
+        return [rule for rule in concerned if book.is_plain(rule)] if concerned else [None]
+
+    def _tell_of(self, cause: Cause, tellers: Iterable[Rule | None]) -> None:
+        """The monitor is down already, and these say from now on whom to tell; who knows of it is not told again."""
+        beat = self.beat
+        assert beat.incident_id is not None
+        assert beat.down_since is not None
+        details = {"reason": cause, "lastPingAt": _iso(beat.last_ping_at), "expectedAt": _iso(status.expected_at(beat))}
+        details["downSince"] = iso(beat.down_since)
+        for rule in tellers:
+            self.words.append(Word("monitor_down", beat.incident_id, opens=True, at=beat.down_since, details=details, rule=rule))
 
     def _limit(self, cause: Cause, ping: Ping | None) -> dict[str, Any]:
         """The limit that a run did not keep, and how far it got."""
@@ -294,6 +314,7 @@ class Case:
 
     def _recover(self, before: Beat, at: Ns, reason: str) -> None:
         assert before.incident_id is not None
+        self.cause = None
         self.closed.append(Closure(before.incident_id, at, reason))
         details: dict[str, Any] = {"reason": reason, "downSince": _iso(before.down_since)}
         if before.down_since is not None:
@@ -390,6 +411,15 @@ class Case:
     def _waiting(self) -> list[Rule]:
         """The heartbeat rules that have an expectation of their own."""
         return [rule for rule in self.rules if rule.type == "heartbeat" and not book.is_plain(rule)]
+
+
+def _has_ended(rule: Rule, now: Rule | None) -> bool:
+    """Whether an edit ends what the rule has open: its end would never come, or be called otherwise than its beginning."""
+    return now is None or now.type != rule.type or (book.is_plain(now) and not book.is_plain(rule))
+
+
+def _is_new(rule: Rule | None, known: Iterable[Rule | None]) -> bool:
+    return (rule and rule.uid) not in [one and one.uid for one in known]
 
 
 def _later(at: Ns | None, by: Ns) -> Ns | None:

@@ -134,7 +134,14 @@ def resumed(rule: Rule, own: Schedule, standing: Standing, beat: Beat, now: Ns) 
 def same_rhythm(old: Rule, new: Rule) -> bool:
     """Whether both wait in their own way, for pings at the same times."""
     waits = old.type == new.type == "heartbeat" and not book.is_plain(old) and not book.is_plain(new)
-    return waits and (old.interval, old.cron, old.timezone) == (new.interval, new.cron, new.timezone)
+    zones = old.interval is not None or old.timezone == new.timezone
+    return waits and (old.interval, old.cron) == (new.interval, new.cron) and zones
+
+
+def same_times(rule: Rule, old: Schedule, new: Schedule) -> bool:
+    """Whether the rule waits for the same pings for as long, whichever of these the monitor's schedule is."""
+    one, other = schedule_of(rule, old), schedule_of(rule, new)
+    return schedules.same_rhythm(one, other) and one.grace == other.grace
 
 
 def astray(standing: Standing) -> Standing:
@@ -145,14 +152,9 @@ def astray(standing: Standing) -> Standing:
 def _known(when: Schedule, own: Schedule, beat: Beat) -> Ns | None:
     """What is expected next by a rule that has waited for nothing yet; None where nobody knows.
 
-    After a gap of ours, or a clock that was put forward, a monitor that is waited for knows more than its last ping tells.
+    Not what is counted from the last ping: whether a gap of ours, a pause or the clock came in between only the monitor knows.
     """
-    if beat.last_ping_at is None or beat.expected_at is None or beat.health is not None:
-        return None
-    if schedules.same_rhythm(own, when) and beat.deadline is not None:
-        return beat.expected_at
-    granted = beat.expected_at != schedules.expected_after(own, beat.last_ping_at)
-    return None if granted else schedules.expected_after(when, beat.last_ping_at)
+    return beat.expected_at if schedules.same_rhythm(own, when) and beat.deadline is not None and beat.health is None else None
 
 
 def _misses(rule: Rule, when: Schedule, expected: Ns) -> Iterator[tuple[Ns, Ns]]:

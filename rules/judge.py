@@ -23,6 +23,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from rules import book
 from rules.threshold import Verdict
 from store.model import SECOND, Gap, Ns
 from store.rule import Rule, Standing
@@ -101,11 +102,13 @@ def without(rule: Rule, standing: Standing, choice: str, at: Ns) -> Standing:
             return standing
 
 
-def set_forward(standing: Standing, gap: Gap) -> Standing:
+def set_forward(rule: Rule, standing: Standing, gap: Gap) -> Standing:
     """The clock was put forward: what lasts has lasted no longer. Whatever was to be decided before is decided as of then."""
     if standing.due_at is not None and standing.due_at < gap.start:
         return standing
-    lasting = ("clear_at", "due_at") if standing.state in ("firing", "recovering") else ("active_at", "clear_at", "due_at")
+    # A value that ended an alert may be one that sticks from now on.
+    counts = standing.state in ("ok", "pending") or rule.type == "unchanged"
+    lasting = ("active_at", "clear_at", "due_at") if counts else ("clear_at", "due_at")
     step = gap.end - gap.start
     return replace(standing, **{name: getattr(standing, name) + step for name in lasting if getattr(standing, name) is not None})
 
@@ -126,7 +129,7 @@ def calm(standing: Standing) -> Standing:
 
 
 def same_condition(old: Rule, new: Rule) -> bool:
-    return all(getattr(old, name) == getattr(new, name) for name in _CONDITION)
+    return all(getattr(old, name) == getattr(new, name) for name in _CONDITION) and book.is_plain(old) == book.is_plain(new)
 
 
 def recounted(standing: Standing) -> Standing:

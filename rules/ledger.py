@@ -27,10 +27,12 @@ def load(connection: Connection, monitor_ids: Collection[str]) -> dict[str, Case
     ids = list(monitor_ids)
     written, found = book.current(connection), monitors.among(connection, ids)
     thresholds, stood = alerts.of_monitors(connection, ids), standings.of_monitors(connection, ids)
+    down = [beat.incident_id for _, beat in found.values() if beat.incident_id is not None]
+    causes = verdicts.causes(connection, down) if down else {}
     cases = {}
     for monitor_id, (monitor, beat) in found.items():
         rules = [*written.of(monitor), *map(book.rule_of, thresholds.get(monitor_id, ()))]
-        cases[monitor_id] = Case(monitor, beat, rules, stood.get(monitor_id, {}))
+        cases[monitor_id] = Case(monitor, beat, rules, stood.get(monitor_id, {}), causes.get(beat.incident_id or ""))
     return cases
 
 
@@ -158,6 +160,9 @@ def _hearers(connection: Connection, cases: list[Case]) -> Hearers:
     words = [word for case in cases for word in case.words]
     begun = outbox.told(connection, [word.incident_id for word in words if not word.opens])
     told = {i: {channel: _known_as(heard) for channel, heard in by_channel.items()} for i, by_channel in begun.items()}
+    opened = {incident.id for case in cases for incident in case.opened}
+    again = [word.incident_id for word in words if word.opens and word.incident_id not in opened]
+    told |= {i: {channel: {} for channel in to} for i, to in outbox.addressed(connection, again).items()}
     named = any(word.rule is not None and word.rule.channels for word in words)
     known = channels.named(connection, sorted(set(projects.values()))) if named else {}
     return Hearers(channels.notified(connection, projects), known, told)

@@ -59,10 +59,13 @@ def took(runs: Runs, rid: str | None, at: Ns) -> float | None:
 def too_short(runs: Runs, rid: str | None, at: Ns, min_run: int) -> bool:
     """Whether a success at `at` ends a run sooner than it may, or says so once more.
 
-    One whose start is not known is not judged, nor one that is let go: how much of it passed in a gap of ours nobody can tell.
+    One whose start is not known is not judged. Whether a clock that was put forward meanwhile took time from it nobody can tell.
     """
     run = _open(runs, rid) or _ended(runs, rid, "success", at)
-    return run is not None and not run.let_go and run.started_at < (run.ended_at or at) < run.started_at + min_run * SECOND
+    if run is None:
+        return False
+    started_at = run.started_at - run.skipped
+    return started_at < (run.ended_at or at) < started_at + min_run * SECOND
 
 
 def began(runs: Runs, rid: str | None, at: Ns, max_run: int | None) -> Runs:
@@ -84,7 +87,7 @@ def ended(runs: Runs, rid: str | None, end: End, at: Ns) -> Runs:
     if known is not None and known.ended_as == end:
         return runs  # said again: what counts is when it was said first
     others = [run for run in runs if run is not known]
-    begun = Run(rid, at) if known is None else Run(rid, known.started_at, let_go=known.let_go)
+    begun = Run(rid, at) if known is None else Run(rid, known.started_at, skipped=known.skipped)
     return _bounded([*others, replace(begun, ended_at=at, ended_as=end)])
 
 
@@ -137,8 +140,8 @@ def _held(run: Run, gap: Gap) -> Run:
 
 def _set_forward(run: Run, gap: Gap) -> Run:
     step = gap.end - gap.start
-    waits = run.due_at is not None and run.due_at >= gap.start
-    return replace(run, started_at=run.started_at + step, due_at=run.due_at + step if waits and run.due_at is not None else run.due_at)
+    due_at = run.due_at + step if run.due_at is not None and run.due_at >= gap.start else run.due_at
+    return replace(run, started_at=run.started_at + step, due_at=due_at, skipped=run.skipped + step)
 
 
 def _due(run: Run, max_run: int | None, now: Ns) -> Ns | None:

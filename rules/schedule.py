@@ -77,7 +77,11 @@ def distance(schedule: Schedule, expected: Ns) -> Ns:
 
 def same_rhythm(one: Schedule, other: Schedule) -> bool:
     """Whether both expect pings at the same times, however late those may be and however long runs may take."""
-    return (one.interval, one.cron, one.timezone) == (other.interval, other.cron, other.timezone)
+    return _rhythm(one) == _rhythm(other)
+
+
+def _rhythm(schedule: Schedule) -> tuple[int | str, str]:
+    return (schedule.interval, "") if schedule.cron is None else (schedule.cron, schedule.timezone)
 
 
 def _early(schedule: Schedule, distance: Ns) -> Ns:

@@ -25,13 +25,15 @@ judged all the same.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec.structs import replace
 
 from rules import absence, runs
 from rules import schedule as schedules
 from store.model import SECOND, Beat, Gap, Ns, Schedule, ShownStatus
+
+_TURNS: Final = 4  # of a monitor that is down, in which its next word is looked for
 
 
 def succeeded(beat: Beat, schedule: Schedule, at: Ns, rid: str | None = None) -> Beat:
@@ -142,14 +144,18 @@ def may_have_pinged(beat: Beat, schedule: Schedule, gap: Gap) -> bool:
 def next_chance(beat: Beat, schedule: Schedule, gap: Gap) -> Ns | None:
     """Of a monitor that is down: until when its next ping may come, where the gap may have swallowed one; else None.
 
-    Nothing is waited for from it, so nobody would tell if none came any more.
+    Nothing is waited for from it, so nobody would tell if none came any more: for some turns after its last word, not for ever.
     """
     if beat.status != "down" or beat.expected_at is None or gap.reason == "stall" or absence.is_brief_step(gap):
         return None
+    expected = beat.expected_at
     with suppress(ValueError):
-        due = schedules.deadline(schedule, beat.expected_at)
-        again = absence.rearmed(schedule, beat.expected_at, gap, due=due, last_ping_at=beat.last_ping_at)
-        return None if again is None else schedules.deadline(schedule, again.expected_at)
+        for _ in range(_TURNS):
+            due = schedules.deadline(schedule, expected)
+            if gap.start <= due:
+                again = absence.rearmed(schedule, expected, gap, due=due, last_ping_at=beat.last_ping_at)
+                return None if again is None else schedules.deadline(schedule, again.expected_at)
+            expected = schedules.expected_after(schedule, expected)
     return None
 
 

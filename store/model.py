@@ -165,7 +165,7 @@ class Run(msgspec.Struct, frozen=True, array_like=True):
     `due_at`: when it becomes over-long; None where it may take any time. `let_go`: its end is not waited for any more, since people know
     that it is over-long, or since it may have ended while we were not listening. A run that has ended is remembered for a moment by
     `ended_at` and `ended_as`, so that a signal that is repeated or comes late is known for what it is. `held`: by how much stalls of ours
-    have put `due_at` off.
+    have put `due_at` off. `skipped`: by how much `started_at` is later than it was heard of, since the clock was put forward.
     """
 
     rid: str | None
@@ -175,6 +175,7 @@ class Run(msgspec.Struct, frozen=True, array_like=True):
     ended_as: Literal["success", "fail"] | None = None
     let_go: bool = False
     held: Ns = 0
+    skipped: Ns = 0
 
 
 class Beat(msgspec.Struct, frozen=True):

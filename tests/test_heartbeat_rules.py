@@ -16,8 +16,9 @@ from rules.accept import accept, arm
 from store.control import channels, history, monitors, rule_set, standings
 from store.control.tables import monitors as monitors_table
 from store.control.tables import outbox
+from store.instant import iso
 from store.model import Channel, Monitor, Schedule
-from store.rule import Match, Resolve, Rule
+from store.rule import Match, Resolve, Rule, Standing
 
 ALL = Match(all=True)
 
@@ -447,7 +448,7 @@ def test_a_rule_with_another_rhythm_counts_anew_and_one_that_recovers_too(world:
     world.run(2_801)
     assert world.stands(rule, job).state == "ok"
     world.follow(replace(rule, interval=7_200), at=2_900)
-    assert world.stands(rule, job).expected_at == world.at(800 + 7_200)
+    assert world.stands(rule, job).expected_at == world.at(2_900 + 7_200), "at what moment of it the job pings nobody knows"
 
 
 def test_a_rule_that_is_late_stays_so_by_what_is_not_about_its_time(world: World) -> None:
@@ -455,10 +456,13 @@ def test_a_rule_that_is_late_stays_so_by_what_is_not_about_its_time(world: World
     world.follow(daily())
     pinged(world, job, 0)
     world.run(86_500)
-    edited(world, job, at=86_500, min_run=1)
-    assert world.stands(daily(), job).due_at == world.at(90_000)
-    world.follow(replace(daily(), grace=60), at=86_501)
-    assert world.stands(daily(), job).expected_at == world.at(86_501 + 86_400), "by itself an edit makes nobody miss"
+    world.gap(86_501, 86_509, "clock")
+    world.run(86_510)
+    edited(world, job, at=86_510, min_run=1)
+    edited(world, job, at=86_510, timezone="Europe/Berlin")
+    assert world.stands(daily(), job).due_at == world.at(90_008)
+    world.follow(replace(daily(), grace=60), at=86_511)
+    assert world.stands(daily(), job).expected_at == world.at(86_511 + 86_400), "by itself an edit makes nobody miss"
 
 
 def test_a_rule_that_begins_knows_what_the_clock_did_to_its_monitor(world: World) -> None:
@@ -471,6 +475,70 @@ def test_a_rule_that_begins_knows_what_the_clock_did_to_its_monitor(world: World
     world.follow(slow, own, at=11_000)
     assert world.stands(slow, plain).expected_at == world.at(93_600)
     assert world.stands(own, other).expected_at == world.at(51_000), "a ping at 40,000 by its clock comes at 47,200 by ours"
+
+
+@pytest.mark.parametrize(
+    "own", [{"on_own_outage": "fire"}, {"consecutive": 2}, {"interval": 60}, {"hold": 60}, {"resolve": Resolve(consecutive=2)}]
+)
+class TestARuleThatIsEditedFromOrToOneThatSaysHowTheMonitorsOwnOutageIsTold:
+    def test_alarms_once_where_it_waits_in_its_own_way_from_now_on(self, world: World, own: dict[str, Any]) -> None:
+        world.channel()
+        job = world.monitor()
+        world.follow(heartbeat())
+        pinged(world, job, 0)
+        world.follow(heartbeat(**own), at=11)
+        world.run(1_000)
+        assert (world.events(), world.beat(job).status) == (["monitor_down"], "down")
+
+    def test_alarms_once_where_it_does_so_no_more(self, world: World, own: dict[str, Any]) -> None:
+        world.channel()
+        job = world.monitor()
+        world.follow(heartbeat(**own))
+        pinged(world, job, 0)
+        world.follow(heartbeat(), at=11)
+        assert world.stands(heartbeat(), job).due_at is None
+        world.run(1_000)
+        assert (world.events(), world.beat(job).status) == (["monitor_down"], "down")
+
+    def test_ends_what_it_has_open_and_tells_of_the_monitors_own(self, world: World, own: dict[str, Any]) -> None:
+        usual, job = world.channel(), world.monitor()
+        world.follow(heartbeat(**own))
+        pinged(world, job, 0)
+        world.run(500)
+        world.follow(heartbeat(), at=501)
+        told = [(event, details["reason"], details["downSince"]) for event, details in world.said()]
+        mine = iso(world.at(90))
+        assert told[1:] == [("monitor_up", "rule_removed", told[0][2]), ("monitor_down", "missed", mine)]
+        pinged(world, job, 510)
+        assert [channel for channel, _ in heard(world)] == [usual.id] * 4
+        assert world.events()[3:] == ["monitor_up"]
+        assert world.stands(heartbeat(), job) == Standing("rule_h", job.id)
+
+
+def test_an_outage_that_nobody_was_told_of_is_told_where_no_rule_is_about_it_any_more(world: World) -> None:
+    usual, ops, job = world.channel(), named(world, "ops"), world.monitor(tags=("a",))
+    patient = heartbeat(consecutive=10, match=Match(tags=("a",)))
+    world.follow(patient)
+    pinged(world, job, 0)
+    world.run(200)
+    assert (world.beat(job).status, heard(world)) == ("down", [])
+    world.follow(patient, heartbeat("rule_2", channels=("ops",)), at=201)
+    assert heard(world) == [(ops.id, "monitor_down")]
+    world.follow(at=202)
+    assert heard(world)[1:] == [(usual.id, "monitor_down")], "the others know of it"
+    world.follow(heartbeat(), at=203)
+    pinged(world, job, 210)
+    assert sorted(heard(world)[2:]) == sorted([(usual.id, "monitor_up"), (ops.id, "monitor_up")])
+
+
+def test_a_failure_that_a_rule_counted_is_told_when_it_no_longer_does(world: World) -> None:
+    world.channel()
+    job = world.monitor()
+    world.follow(failure(consecutive=2))
+    pinged(world, job, 0, kind="fail")
+    assert world.events() == []
+    world.follow(failure(), at=1)
+    assert [details["reason"] for _, details in world.said()] == ["failed"]
 
 
 def test_a_rule_begins_to_wait_for_many_a_piece_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -594,6 +662,21 @@ def test_a_schedule_that_can_be_computed_again_after_a_gap_of_ours_is_counted_fr
     assert (world.events(), world.beat(own).status) == ([], "up"), "they may have pinged all the time"
     world.run(8_800)
     assert (world.events(), world.beat(own).status) == (["monitor_down"] * 2, "down")
+
+
+@pytest.mark.parametrize("reason", ["restart", "clock"])
+def test_so_is_that_of_a_monitor_that_is_down(world: World, reason: Any) -> None:
+    job = world.monitor(interval=86_400)
+    rule = heartbeat(cron="*/5 * * * *", timezone="UTC", grace=60)
+    world.follow(rule)
+    _zone(world, "Nowhere/Gone")
+    world.ping(job, 30, kind="fail")
+    world.run(40)
+    _zone(world, "UTC")
+    world.restart()
+    world.gap(3_640, 8_000, reason)  # it was to be tried again at 3,630, and nobody did
+    world.run(8_001)
+    assert world.stands(rule, job).state == "ok"
 
 
 def _zone(world: World, name: str) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from rules import judge, threshold
-from store.model import SECOND
+from store.model import SECOND, Gap
 from store.rule import Resolve, Rule, RuleState, Standing
 
 MINUTE = 60
@@ -127,6 +127,15 @@ def test_a_stuck_value_that_moved_and_sticks_again_while_recovering_fires_on() -
 @pytest.mark.parametrize(("keep_firing", "states"), [(0, ".pF.pF"), (30, ".pFrpF")])
 def test_the_sample_that_ended_it_counts_for_the_next_time_whatever_said_that_it_is_over(keep_firing: int, states: str) -> None:
     assert short(repeated(stuck(consecutive=3, keep_firing=keep_firing), [1, 1, 1, 2, 2, 2])) == states
+
+
+def test_a_value_that_ended_an_alert_sticks_no_longer_by_a_clock_that_is_put_forward() -> None:
+    rule = stuck(hold=60 * MINUTE, keep_firing=MINUTE)
+    recovering = judge.repeated(rule, Standing("r", "m", "firing", breaches=2, active_at=0, value=5.0), 6.0, 3_700 * SECOND)
+    step = Gap(10_910 * SECOND, 3_710 * SECOND, 10_910 * SECOND, "clock")
+    later = judge.set_forward(rule, recovering, step)
+    assert (later.state, later.active_at, later.due_at) == ("recovering", 10_900 * SECOND, 10_960 * SECOND)
+    assert judge.repeated(rule, judge.passed(rule, later), 6.0, 10_970 * SECOND).state == "pending"
 
 
 def test_without_data_a_rule_stands_as_it_stood_is_well_or_fires() -> None:

@@ -555,6 +555,19 @@ def test_what_lasts_waits_for_the_success_that_a_gap_may_have_swallowed_also_whe
     assert [world.stands(rule, job).state for rule in rules] == ["firing"] * 2, "if it never pings again, nobody else would tell"
 
 
+def test_one_gap_after_the_other_puts_off_what_lasts_for_a_few_turns(world: World) -> None:
+    job = world.monitor(interval=60, grace=10)
+    rule = Rule("failing", "status", "Failing", match=Match(all=True), hold=100)
+    world.follow(rule)
+    world.ping(job, 60, kind="fail")
+    for turn in range(2, 7):  # whenever it may ping we are not there
+        world.gap(60 * turn - 5, 60 * turn + 5)
+        world.run(60 * turn + 6)
+    assert world.stands(rule, job).due_at == world.at(300 + 5 + 60 + 10), "it was put off four times"
+    world.run(376)
+    assert world.stands(rule, job).state == "firing"
+
+
 def test_what_was_to_be_decided_before_the_clock_was_put_forward_is_decided_as_of_then(world: World) -> None:
     job, run = world.monitor(interval=86_400), world.monitor(interval=86_400, max_run=60)
     rule = Rule("r", "absent", "Gone", match=Match(all=True), metric="v", hold=100)

@@ -134,6 +134,15 @@ def told(connection: Connection, incident_ids: Sequence[str]) -> dict[str, dict[
     return found
 
 
+def addressed(connection: Connection, incident_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The channels that each incident's beginning was for, whether or not they heard of it."""
+    begun = (is_given(outbox.c.incident_id), outbox.c.sequence == 1)
+    found: dict[str, list[str]] = {}
+    for incident_id, channel_id in connection.execute(select(outbox.c.incident_id, outbox.c.channel_id).where(*begun), given(incident_ids)):
+        found.setdefault(incident_id, []).append(channel_id)
+    return found
+
+
 def forget(connection: Connection, before: Ns, limit: int) -> int:
     """Drop up to `limit` delivered or dead notices that were created before; returns how many went.
 

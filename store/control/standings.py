@@ -81,8 +81,9 @@ def touched_by(connection: Connection, gap: Gap, behind: str = "", intervals: Ma
     `intervals`: seconds, of the rules that have one of their own, by their uids.
     """
     touched: ColumnElement[bool]
+    unknown = standings.c.expected_at.is_(None) & standings.c.due_at.is_not(None)
     if gap.reason == "clock":
-        touched = standings.c.active_at.is_not(None) | standings.c.clear_at.is_not(None) | (standings.c.due_at >= gap.start)
+        touched = standings.c.active_at.is_not(None) | standings.c.clear_at.is_not(None) | (standings.c.due_at >= gap.start) | unknown
     elif gap.reason == "stall":
         touched = standings.c.due_at.between(gap.start, gap.end + SECOND) & standings.c.expected_at.is_not(None)
     else:
@@ -92,7 +93,6 @@ def touched_by(connection: Connection, gap: Gap, behind: str = "", intervals: Ma
         uncounted = (standings.c.expected_at - beats.c.last_ping_at) % (interval * SECOND) != 0
         anytime = uncounted & (standings.c.expected_at - interval * SECOND <= gap.end)
         soon = standings.c.expected_at - left_out(gap, standings.c.expected_at) <= gap.end + 300 * SECOND
-        unknown = standings.c.expected_at.is_(None) & standings.c.due_at.is_not(None)
         missing = (standings.c.due_at >= gap.start) | standings.c.clear_at.is_not(
             None
         )  # a rule that recovers is due when it is well, or missed

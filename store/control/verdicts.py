@@ -8,9 +8,9 @@ from typing import Any
 from msgspec.structs import astuple
 from sqlalchemy import Column, ColumnElement, Connection, Table, bindparam, case, func, insert, or_, select, update
 
-from store.control.rows import Rows, as_json
+from store.control.rows import Rows, as_json, given, is_given
 from store.control.tables import beats, incidents, monitors, transitions
-from store.model import CATCHING_UP, SECOND, Beat, Closure, Gap, Incident, Ns, Transition
+from store.model import CATCHING_UP, SECOND, Beat, Cause, Closure, Gap, Incident, Ns, Transition
 
 _BEAT = Beat.__struct_fields__
 
@@ -40,6 +40,17 @@ def add_transitions(connection: Connection, new: Sequence[Transition]) -> None:
 def save_incidents(connection: Connection, opened: Sequence[Incident], closed: Sequence[Closure]) -> None:
     _incidents.write(connection, [astuple(one) for one in opened])
     _closures.write(connection, [(one.at, one.resolution, one.incident_id) for one in closed])
+
+
+def causes(connection: Connection, incident_ids: Sequence[str]) -> dict[str, Cause]:
+    """What each incident is about."""
+    query = select(incidents.c.id, incidents.c.cause).where(is_given(incidents.c.id))
+    return {row[0]: row[1] for row in connection.execute(query, given(incident_ids))}
+
+
+def is_down(connection: Connection) -> list[str]:
+    """The monitors that have an outage of their own."""
+    return list(connection.execute(select(beats.c.monitor_id).where(beats.c.incident_id.is_not(None))).scalars())
 
 
 def overdue(connection: Connection, watermark: Ns, limit: int, lead: Ns = 0) -> list[str]:

@@ -42,6 +42,7 @@ class Run:
     ended: Ns | None = None
     how: str | None = None
     excused: bool = False
+    skipped: Ns = 0  # by the clock: perhaps it did not run meanwhile
     waited: Ns = 0  # because of stalls
 
 
@@ -161,10 +162,12 @@ class Life:
             return None
         if gap.reason == "clock" and gap.end - gap.start < _BRIEF:
             return None
-        late = self.schedule.grace * SECOND
-        if opens(self.schedule, self.expected, self.last, gap.slowed, self.span) > gap.end or gap.start > self.expected + late:
+        late, expected, turns = self.schedule.grace * SECOND, self.expected, 1
+        while gap.start > expected + late and turns < 4:
+            expected, turns = self._expected_after(expected), turns + 1
+        if opens(self.schedule, expected, self.last, gap.slowed, self.span) > gap.end or gap.start > expected + late:
             return None
-        return put_off(self.schedule, self.expected, self.last, gap, self.span)[1] + late
+        return put_off(self.schedule, expected, self.last, gap, self.span)[1] + late
 
     def _wait_longer(self, gap: Gap) -> None:
         if self.deadline is None or self.expected is None:
@@ -225,7 +228,7 @@ class Life:
         old = self.schedule
         if old == schedule:
             return
-        rhythms = {uid: rhythm(ruling.schedule(self)) for uid, ruling in self.rulings.items()}
+        waited_by = {uid: ruling.schedule(self) for uid, ruling in self.rulings.items()}
         if old.max_run != schedule.max_run:
             for run in self.runs:
                 if run.ended is None and not run.excused:
@@ -239,9 +242,11 @@ class Life:
             self.expected = expected_after(schedule, self.last, self.span)
         self.schedule = schedule
         for uid, ruling in self.rulings.items():
-            if ruling.waits and rhythm(ruling.schedule(self)) != rhythms[uid]:
+            waits_by, waited = ruling.schedule(self), waited_by[uid]
+            if ruling.waits and rhythm(waits_by) != rhythm(waited):
                 ruling.forget_the_rhythm()
-        self._arm(list(self.rulings.values()), now)
+            if (rhythm(waits_by), waits_by.grace) != (rhythm(waited), waited.grace):
+                ruling.arm(self, now)
 
     def delete(self, now: Ns) -> None:
         if self.status == "down":
@@ -256,6 +261,8 @@ class Life:
     def rule(self, rules: list[Rule], now: Ns) -> None:
         """These rules are in force from now on; those of the API stay as they are."""
         mine = {rule.uid: rule for rule in rules if rule.match.all or set(rule.match.tags) & set(self.tags)}
+        outage = next((outage for outage in self.outages if outage.rule is None and outage.resolved is None), None)
+        spoke = {} if outage is None else self._speakers(outage.cause)
         for uid, ruling in list(self.rulings.items()):
             # One of another type is another rule.
             if not ruling.of_api and (uid not in mine or mine[uid].type != ruling.rule.type):
@@ -267,11 +274,14 @@ class Life:
             if known is None:
                 known = self.rulings[uid] = Ruling(rule, self.span)
                 fresh.append(known)
-            elif known.change(rule):
+            elif known.change(rule, now):
                 fresh.append(known)
         # In the order of the files, and those of the API behind them all.
         order = list(mine)
         self.rulings = dict(sorted(self.rulings.items(), key=lambda one: order.index(one[0]) if one[0] in mine else len(order)))
+        if outage is not None:  # those who speak of it from now on tell whoever does not know
+            news = [channels for uid, channels in self._speakers(outage.cause).items() if uid not in spoke]
+            outage.tells = outage.tells.union(*news)
         self._arm(fresh, now)
 
     def set_alert(self, rule: Rule) -> None:
@@ -280,7 +290,7 @@ class Life:
         if known is None:
             self.rulings[rule.uid] = Ruling(rule, self.span, of_api=True)
         else:
-            known.change(rule)
+            known.change(rule, 0)
 
     def drop_alert(self, uid: str, now: Ns) -> None:
         self.rulings.pop(uid).dismiss(now, "rule_removed")
@@ -441,9 +451,9 @@ class Life:
 
     def _was_too_short(self, ping: Ping) -> bool:
         run = self._going(ping.rid) or self._ended_before(ping, "success")
-        if run is None or run.excused or self.schedule.min_run is None:
+        if run is None or self.schedule.min_run is None:
             return False
-        length = (ping.at if run.ended is None else run.ended) - run.began
+        length = (ping.at if run.ended is None else run.ended) - run.began + run.skipped
         return 0 < length < self.schedule.min_run * SECOND
 
     def _end_run(self, ping: Ping, how: str) -> None:
@@ -459,8 +469,8 @@ class Life:
             return
         if known is not None:
             self.runs.remove(known)
-        excused = known is not None and known.excused
-        self.runs.append(Run(ping.rid, ping.at if known is None else known.began, None, ping.at, how, excused))
+        self.runs.append(Run(ping.rid, ping.at if known is None else known.began, None, ping.at, how))
+        self.runs[-1].skipped = 0 if known is None else known.skipped
 
     def _forget_runs(self, at: Ns) -> None:
         month = 31 * 24 * _HOUR
@@ -476,6 +486,7 @@ class Life:
     def _run_in_gap(run: Run, gap: Gap) -> None:
         if gap.reason == "clock" and run.ended is None:
             run.began += gap.end - gap.start
+            run.skipped += gap.end - gap.start
             if run.due is not None and run.due >= gap.start:
                 run.due += gap.end - gap.start
         if gap.reason == "clock" and gap.end - gap.start < _BRIEF:
@@ -503,11 +514,14 @@ class Life:
 
     def _tells_of(self, reason: str) -> frozenset[str]:
         """Rules of the kind that speaks of such an outage say whom to tell of it; where there is none, the monitor's channels are told."""
+        return frozenset[str]().union(*self._speakers(reason).values())
+
+    def _speakers(self, reason: str) -> dict[str | None, frozenset[str]]:
         speaker = "status" if reason in ("failed", "underran") else "heartbeat"
         speaking = [ruling for ruling in self.rulings.values() if ruling.rule.type == speaker]
         if not speaking:
-            return self.tells
-        return frozenset(channel for ruling in speaking if ruling.is_plain for channel in self.meant(ruling.rule))
+            return {None: self.tells}
+        return {ruling.rule.uid: self.meant(ruling.rule) for ruling in speaking if ruling.is_plain}
 
     def _close_outage(self, at: Ns, why: str) -> None:
         outage = next(outage for outage in reversed(self.outages) if outage.rule is None)

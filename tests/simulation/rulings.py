@@ -189,24 +189,23 @@ class Ruling:
         """What is known of the next ping by others, where this one has not waited yet."""
         if life.expected is None or life.last is None:
             return None
-        own, mine = life.schedule, self.schedule(life)
-        if rhythm(own) == rhythm(mine) and life.deadline is not None:
-            return life.expected
-        if life.expected != expected_after(own, life.last, self._span):
-            return None  # a gap, a pause or an edit moved it
-        return expected_after(mine, life.last, self._span)
+        mine = rhythm(life.schedule) == rhythm(self.schedule(life))
+        return life.expected if mine and life.deadline is not None else None
 
     @property
     def waits(self) -> bool:
         """Whether it waits for pings in its own way."""
         return self.rule.type == "heartbeat" and not self.is_plain
 
-    def change(self, rule: Rule) -> bool:
+    def change(self, rule: Rule, now: Ns) -> bool:
         """The rule is now this one; returns whether that is another condition, under which everything is counted anew."""
-        old, waited, self.rule = self.rule, self.waits, rule
-        if all(getattr(old, name) == getattr(rule, name) for name in _CONDITION):
+        old, waited, was_plain, self.rule = self.rule, self.waits, self.is_plain, rule
+        if all(getattr(old, name) == getattr(rule, name) for name in _CONDITION) and was_plain == self.is_plain:
             return False
-        same = (old.interval, old.cron, old.timezone) == (rule.interval, rule.cron, rule.timezone)
+        if self.is_plain and self._outage is not None:
+            self._resolve(now, "rule_removed")  # it is the monitor's own from now on
+        zones = old.interval is not None or old.timezone == rule.timezone
+        same = (old.interval, old.cron) == (rule.interval, rule.cron) and zones
         if not (waited and self.waits and same and self._outage is None):
             self._reset()
             self.expected = None
@@ -321,8 +320,8 @@ class Ruling:
         self._reset()
 
 
-def rhythm(schedule: Schedule) -> tuple[int, str | None, str]:
-    return schedule.interval, schedule.cron, schedule.timezone
+def rhythm(schedule: Schedule) -> tuple[int | str, ...]:
+    return (schedule.interval,) if schedule.cron is None else (schedule.cron, schedule.timezone)
 
 
 _CONDITION: Final = (
