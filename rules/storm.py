@@ -38,10 +38,11 @@ _STORM: Final = "storm"
 
 
 class Storm(msgspec.Struct, frozen=True):
-    """Since when alarms are held, and until when; whether people know of it."""
+    """Since when alarms are held, and until when; when the first of those fell silent that they are about; whether people know of it."""
 
     since: Ns
     until: Ns
+    first: Ns
     told: bool = False
 
 
@@ -66,12 +67,16 @@ class Recent:
 
 
 class Fallen(msgspec.Struct, frozen=True):
-    """Monitors that fell silent at `at`: `number` of them, that should have sent `rate` pings a second, the first of them at `expected`."""
+    """Monitors that are found silent at `at`: `number` of them, that should have sent `rate` pings a second, the first at `expected`.
+
+    `since`: as of when the first of them is silent; long before, where that is found out late.
+    """
 
     at: Ns
     number: int
     rate: float
     expected: Ns
+    since: Ns
 
 
 class View(msgspec.Struct, frozen=True):
@@ -152,15 +157,15 @@ class Guard:
             return False
         log.warning("%d monitors fell silent within a minute, while hardly a ping arrives: their alarms are held", silent)
         _storms.inc()
-        _keep(connection, Storm(now, now + self._hold))
+        _keep(connection, Storm(now, now + self._hold, min(one.since for one in self._fallen)))
         return True
 
     def _tell(self, connection: Connection, storm: Storm, now: Ns) -> None:
-        silent = verdicts.silent_by_project(connection, storm.since - WINDOW)
+        silent = verdicts.silent_by_project(connection, storm.first)
         waiting = verdicts.waiting_by_project(connection)
         about = {}
-        for project, (number, _) in silent.items():
-            of = number + waiting.get(project, 0)
+        for project, (number, _, unawaited) in silent.items():
+            of = unawaited + waiting.get(project, 0)
             text = f"{number} of {of} monitors fell silent within a minute, while hardly a ping arrives at Lastbeat: is it still reached?"
             held = f" Their alarms are held until {iso(storm.until)}; whoever is heard again before is not told of."
             about[project] = {"since": iso(storm.since), "until": iso(storm.until), "count": number, "of": of, "text": text + held}
@@ -177,7 +182,7 @@ class Guard:
             outbox.add(connection, [carrier])
             outbox.let_out(connection, channel_id, now, carrier.id)
         about = {}
-        for project, (number, still) in verdicts.silent_by_project(connection, storm.since - WINDOW).items():
+        for project, (number, still, _) in verdicts.silent_by_project(connection, storm.first).items():
             text = f"Of {number} monitors that fell silent at once, {still} are silent still."
             about[project] = {"since": iso(storm.since), "count": number, "silent": still, "text": text}
         ledger.tell_projects(connection, "ingest_judged", about, now, self._base_url, now)
@@ -185,7 +190,10 @@ class Guard:
 
 def _fallen(silent: Sequence[Case], at: Ns) -> Fallen:
     rate = sum(1 / case.monitor.schedule.interval for case in silent if case.monitor.schedule.cron is None)
-    return Fallen(at, len(silent), rate, min(at if case.beat.expected_at is None else case.beat.expected_at for case in silent))
+    since = min((incident.opened_at for case in silent for incident in case.opened), default=at)
+    return Fallen(
+        at, len(silent), rate, min([since, *(case.beat.expected_at for case in silent if case.beat.expected_at is not None)]), since
+    )
 
 
 def is_silence(word: Word) -> bool:

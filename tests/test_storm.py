@@ -16,6 +16,7 @@ from rules.outbox import Outbox
 from rules.storm import LEAST, Recent, View, suspect
 from store.control.tables import outbox
 from store.model import SECOND, Monitor
+from store.rule import Match, Rule
 
 
 @pytest.fixture
@@ -84,6 +85,43 @@ def test_what_stays_silent_is_told_in_one_message_and_its_end_one_by_one(world: 
     assert sorted(monitor["name"] for monitor in told["monitors"]) == ["job 2", "job 3", "job 4", "job 5"]
     beat(world, mine[2:3], 280)
     assert states(world)["pending"][-1] == "monitor_up"
+
+
+def test_those_who_fall_silent_by_a_rule_are_told_of_as_well(world: World) -> None:
+    mine = [world.monitor(interval=86_400, grace=3_600, name=f"job {n}") for n in range(6)]
+    world.follow(Rule("rule_often", "heartbeat", "Often", match=Match(all=True), interval=60, grace=30))
+    beat(world, mine, 0, 60)
+    world.run(151)
+    assert states(world) == {"held": ["monitor_down"] * 6, "pending": ["ingest_suspect"]}
+    assert (world.said()[-1][1]["count"], world.said()[-1][1]["of"]) == (6, 6)
+    world.run(272)
+    assert states(world)["pending"] == ["ingest_suspect", "monitors_down", "ingest_judged"]
+
+
+def test_what_is_found_out_late_is_told_as_well(world: World) -> None:
+    mine = jobs(world, 6)
+    beat(world, mine, 0, 60)
+    world.run(330)  # the engine was away
+    assert states(world) == {"held": ["monitor_down"] * 6, "pending": ["ingest_suspect"]}
+    world.run(451)
+    assert states(world)["pending"] == ["ingest_suspect", "monitors_down", "ingest_judged"]
+
+
+@pytest.mark.parametrize("left", [6, 1])
+def test_whoever_is_silent_by_several_rules_is_one_monitor(world: World, left: int) -> None:
+    mine = jobs(world, 6)
+    often = Rule("rule_often", "heartbeat", "Often", match=Match(all=True), interval=60, grace=31)
+    world.follow(Rule("rule_own", "heartbeat", "Own", match=Match(all=True)), often)
+    beat(world, mine, 0, 60)
+    world.run(152)
+    if left == 1:
+        beat(world, mine[1:], 200, 250)
+    world.run(273)
+    if left == 1:
+        assert states(world)["pending"] == ["monitor_down"] * 2 + ["ingest_suspect", "ingest_judged"], "each as it is"
+        return
+    told = next(details for event, details in world.said() if event == "monitors_down")
+    assert (told["count"], sorted(monitor["name"] for monitor in told["monitors"])) == (6, [f"job {n}" for n in range(6)])
 
 
 def test_a_single_alarm_that_is_left_is_told_as_it_is(world: World) -> None:

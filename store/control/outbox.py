@@ -19,7 +19,7 @@ from store.model import Notice, Ns
 _WAITING = ("pending", "inflight")
 _UNSAID = (*_WAITING, "carried")
 _UNHEARD = ("dead", "held", "superseded")
-
+_about = outbox.join(incidents, incidents.c.id == outbox.c.incident_id)
 
 _queued = Rows(
     insert(outbox),
@@ -98,15 +98,19 @@ def supersede(connection: Connection, incident_ids: Sequence[str]) -> None:
 
 
 def held(connection: Connection) -> dict[str, int]:
-    """How many notices are held for each channel."""
-    query = select(outbox.c.channel_id, func.count()).where(outbox.c.state == "held").group_by(outbox.c.channel_id)
+    """Of how many monitors each channel is not told yet."""
+    number = func.count(incidents.c.monitor_id.distinct())
+    query = select(outbox.c.channel_id, number).select_from(_about).where(outbox.c.state == "held").group_by(outbox.c.channel_id)
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def held_first(connection: Connection, channel_id: str, limit: int) -> list[dict[str, Any]]:
-    """The payloads of the first notices that are held for the channel."""
+    """The payloads of the first notices that are held for the channel, one of each monitor."""
     mine = (outbox.c.state == "held", outbox.c.channel_id == channel_id)
-    return list(connection.execute(select(outbox.c.payload).where(*mine).order_by(outbox.c.number).limit(limit)).scalars())
+    first = select(func.min(outbox.c.number)).select_from(_about).where(*mine).group_by(incidents.c.monitor_id)
+    return list(
+        connection.execute(select(outbox.c.payload).where(outbox.c.number.in_(first)).order_by(outbox.c.number).limit(limit)).scalars()
+    )
 
 
 def let_out(connection: Connection, channel_id: str, now: Ns, carrier: str | None = None) -> None:

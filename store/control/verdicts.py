@@ -82,12 +82,17 @@ def waiting_by_project(connection: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def silent_by_project(connection: Connection, since: Ns) -> dict[str, tuple[int, int]]:
-    """How many monitors of each project went down for a missed ping since then, and how many of them still are."""
-    still = func.sum(case((incidents.c.resolved_at.is_(None), 1), else_=0))
-    missed = (incidents.c.opened_at >= since, incidents.c.cause.in_(("missed", "not_started")), incidents.c.alert_id.is_(None))
-    query = select(incidents.c.project_id, func.count(), still).where(*missed).group_by(incidents.c.project_id)
-    return {project_id: (number, open_now) for project_id, number, open_now in connection.execute(query)}
+def silent_by_project(connection: Connection, since: Ns) -> dict[str, tuple[int, int, int]]:
+    """How many monitors of each project fell silent since then, by their own settings or by a rule; how many of them still are, and from
+    how many no ping is expected.
+    """
+    silent = incidents.c.monitor_id
+    still = func.count(case((incidents.c.resolved_at.is_(None), silent)).distinct())
+    missed = (incidents.c.opened_at >= since, incidents.c.cause.in_(("missed", "not_started")))
+    unawaited = func.count(case((beats.c.deadline.is_(None), silent)).distinct())
+    counted = select(incidents.c.project_id, func.count(silent.distinct()), still, unawaited)
+    query = counted.join(beats, beats.c.monitor_id == silent).where(*missed).group_by(incidents.c.project_id)
+    return {row[0]: (row[1], row[2], row[3]) for row in connection.execute(query)}
 
 
 def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
