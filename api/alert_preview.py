@@ -15,7 +15,7 @@ from rules import actions
 from rules.book import rule_of
 from rules.definitions import AlertDefinition
 from rules.rehearsal import recorded
-from rules.rehearsal.preview import LIMIT, LISTED, PERIOD, Preview, preview
+from rules.rehearsal.preview import LIMIT, LISTED, PERIOD, Preview, preview, since
 from store.model import Ns
 
 resource = Resource("metric-alert-previews", "What a threshold would have said in the past.")
@@ -61,5 +61,5 @@ def previewed(definition: dict[str, Any], monitor_id: str) -> Preview:
     with parts().control.read() as connection:
         monitor = of_project(connection, monitor_id).monitor
         rule = rule_of(actions.draft_alert(connection, monitor, definition, now))
-        pausings = recorded.pausings(connection, monitor, start, end)
+        pausings = recorded.pausings(connection, monitor, since(rule, monitor, start), end)
     return preview(parts().points, monitor, rule, pausings, start, end)

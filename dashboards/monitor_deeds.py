@@ -17,7 +17,7 @@ from rules import actions
 from rules.book import rule_of
 from rules.definitions import AlertDefinition
 from rules.rehearsal import recorded
-from rules.rehearsal.preview import DAYS, PERIOD, Preview, preview
+from rules.rehearsal.preview import DAYS, PERIOD, Preview, preview, since
 from store.control import alerts, metric_keys
 from store.model import Monitor
 from store.points import PointsError
@@ -123,7 +123,7 @@ def _preview(site: Site, monitor_id: str) -> Preview:
         monitor = site.watched(connection, monitor_id).monitor
         fields = AlertDefinition().load(_alert(connection, monitor))
         rule = rule_of(actions.draft_alert(connection, monitor, fields, end))
-        pausings = recorded.pausings(connection, monitor, start, end)
+        pausings = recorded.pausings(connection, monitor, since(rule, monitor, start), end)
     return preview(site.points, monitor, rule, pausings, start, end)
 
 

@@ -187,6 +187,9 @@ class Case:
         self._move(status.resumed(self.beat, own, now), now, "resumed")
         for rule in self._waiting():
             self._stand(rule, expectation.resumed(rule, own, self._standing(rule), self.beat, now), now)
+        for rule in self.rules:
+            if rule.window is not None and judge.misses_silence(rule):
+                self._stand(rule, replace(self._standing(rule), sampled_at=now + rule.window.over * SECOND), now)
 
     def reschedule(self, monitor: Monitor, rules: list[Rule], now: Ns) -> None:
         """Its configuration is now `monitor`, and these rules watch it."""
@@ -343,8 +346,10 @@ class Case:
         before = self._standing(rule)
         if before.sampled_at is not None and at <= before.sampled_at:
             return  # counted before the process that counted it went down
-        if replace(after, sampled_at=before.sampled_at) != before:
-            self._stand(rule, after if after == judge.calm(after) else replace(after, sampled_at=at), at, value, reason)
+        if after == judge.calm(after):
+            self._stand(rule, after, at, value, reason)
+        elif replace(after, sampled_at=before.sampled_at) != before:
+            self._stand(rule, replace(after, sampled_at=at), at, value, reason)
 
     def _pass(self, rule: Rule, at: Ns) -> None:
         standing = self._standing(rule)

@@ -26,8 +26,9 @@ from msgspec.structs import replace
 from rules import book
 from rules.threshold import Verdict
 from store.model import SECOND, Gap, Ns
-from store.rule import Rule, Standing
+from store.rule import Rule, Standing, WindowFunction
 
+_COUNTING: Final = frozenset[WindowFunction](["count", "sum", "rate"])
 # What decides when a rule fires. Under another condition the counts of before say nothing.
 _CONDITION: Final = (
     "type",
@@ -121,6 +122,12 @@ def unheard(standing: Standing, gap: Gap, until: Ns | None = None) -> Standing:
     if standing.due_at is None or standing.due_at < gap.start:
         return standing
     return replace(standing, due_at=None if until is None else max(standing.due_at, until))
+
+
+def misses_silence(rule: Rule) -> bool:
+    """Whether a rule on a window judges by how much came, so that it takes a time in which nothing could for one in which nothing did."""
+    assert rule.window is not None
+    return rule.window.func in _COUNTING or rule.on_no_data != "keep"
 
 
 def calm(standing: Standing) -> Standing:

@@ -48,16 +48,17 @@ class Reload:
         self._base_url = base_url
         self._seen: Stamp | None = None
         self._changed: tuple[Stamp, Ns] = [], 0
-        self._for_projects = self._refused = False
+        self._for_projects = self._refused = self._hurried = False
 
     def hurry(self) -> None:
-        """Read the files at the next step, changed or not."""
-        self._seen = None
+        """Read the files at the next step, changed or not; and once more, where they are being read just now."""
+        self._seen, self._hurried = None, True
 
     def step(self, now: Ns) -> bool:
         stamp = self._stamp()
         if self._seen is not None and not self._is_news(stamp, now):
             return arm(self._control, self._base_url, now)
+        self._hurried = False
         try:
             rules = self._read(self._place)
         except RuleErrors as errors:
@@ -72,7 +73,7 @@ class Reload:
             _reloads.labels("accepted").inc()
             _good.set(1)
             _loaded.set(len(rules))
-        self._seen = stamp
+        self._seen = None if self._hurried else stamp
         return True
 
     def _is_news(self, stamp: Stamp, now: Ns) -> bool:

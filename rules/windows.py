@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from prometheus_client import Counter, Gauge
 from sqlalchemy import Connection
 
-from rules import ledger, threshold
+from rules import judge, ledger, threshold
 from rules.book import current
 from rules.case import Case
 from store.control import Control, gaps, monitors, projects, settings, standings
@@ -38,7 +38,6 @@ LATE: Final[Ns] = 60 * SECOND  # how far the store may be behind before anybody 
 _FAILING: Final = "rules_datasource_failing"  # the setting that says since when
 _BEGUN: Final = "Rules on windows are not evaluated: {why}. Staleness and thresholds on single values are, as ever."
 _OVER: Final = "Rules on windows are evaluated again; they were not since {since}."
-_COUNTING: Final = frozenset[WindowFunction](["count", "sum", "rate"])  # what our own silence makes smaller
 
 
 class Shape(NamedTuple):
@@ -61,8 +60,10 @@ class Windows:
         self._points = points
         self._horizon = horizon
         self._base_url = base_url
-        self._done: dict[int, Ns] = {}  # the newest evaluation, by interval
-        self._failed = 0
+        # By interval: the newest evaluation, how many failed in a row, and the newest that was given up because the store is behind.
+        self._done: dict[Ns, Ns] = {}
+        self._failed: dict[Ns, int] = {}
+        self._given_up: dict[Ns, Ns] = {}
         with control.read() as connection:
             self._told = settings.get(connection, _FAILING) is not None
 
@@ -74,38 +75,55 @@ class Windows:
         if not rules or horizon is None:
             return False
         began = time.monotonic()
-        groups = groupby(sorted(rules, key=_interval), key=_interval)
-        evaluated = [self._group(list(group), every * SECOND, horizon, now) for every, group in groups]
-        if True in evaluated:
+        evaluated, errors = False, []
+        for every, group in groupby(sorted(rules, key=_interval), key=_interval):
+            try:
+                evaluated |= self._group(list(group), every * SECOND, horizon, now)
+            except Exception as error:  # noqa: BLE001  # the others have their turn all the same
+                errors.append(error)
+        if evaluated:
             _seconds.set(time.monotonic() - began)
+        if errors:
+            raise errors[0]
         return False
 
     def _group(self, rules: Sequence[Rule], every: Ns, horizon: Ns, now: Ns) -> bool:
         """Evaluate the rules of one interval, if it has passed; whether it had."""
         slot, before = horizon // every * every, self._done.get(every)
         if now - horizon > PATIENCE * every + LATE:
-            self._despair(rules, now // every * every, "the time-series store is behind", now)
+            self._fall_behind(rules, every, now)
         if before is not None and slot <= before:
             return False
+        self._evaluate(rules, every, slot, now, in_time=now - horizon <= every + LATE)
+        # Only now: what could not be judged is tried again, and whom it concerned before that failed is not judged twice.
         if before is not None:
             _missed.inc((slot - before) // every - 1)
         self._done[every] = slot
         _evaluations.inc(len(rules))
+        return True
+
+    def _evaluate(self, rules: Sequence[Rule], every: Ns, slot: Ns, now: Ns, *, in_time: bool) -> None:
         try:
             wanted = dict.fromkeys(shape for rule in rules for shape in shapes(rule))
             answers = {shape: self._ask(shape, slot) for shape in wanted}
         except PointsError as error:
             _failures.inc(len(rules))
-            self._failed += 1
+            failed = self._failed.get(every, 0) + 1
             log.warning("the rules on windows cannot be evaluated: %s", error)
-            if self._failed >= PATIENCE:
+            if failed >= PATIENCE:
                 self._despair(rules, slot, str(error), now)
-            return True
-        self._failed = 0
+            self._failed[every] = failed
+            return
         self._judge(rules, answers, slot, now, failing=False)
-        if self._told and now - horizon <= every + LATE:
+        self._failed.pop(every, None)
+        if self._told and in_time:
             self._tell("rules_datasource_recovered", None, now)
-        return True
+
+    def _fall_behind(self, rules: Sequence[Rule], every: Ns, now: Ns) -> None:
+        slot = now // every * every
+        if self._given_up.get(every) != slot:
+            self._despair(rules, slot, "the time-series store is behind", now)
+            self._given_up[every] = slot
 
     def _despair(self, rules: Sequence[Rule], at: Ns, why: str, now: Ns) -> None:
         """Do with the rules what they want done without a store, and say once that they are not evaluated."""
@@ -184,7 +202,7 @@ def values_of(rule: Rule, answers: Mapping[Shape, Measured]) -> dict[str, float]
 def was_blind(rule: Rule, gaps: Iterable[Gap], at: Ns) -> bool:
     """Whether we were not listening for a part of what the rule would judge by: then fewer points came than were sent."""
     assert rule.window is not None
-    if rule.window.func not in _COUNTING and rule.on_no_data == "keep":
+    if not judge.misses_silence(rule):
         return False
     over = rule.window.over * SECOND
     ends = [at] if rule.compare is None else [at, at - rule.compare.to * SECOND]

@@ -76,6 +76,14 @@ def test_it_looks_at_the_time_that_is_asked_for(api: Api) -> None:
     assert preview(api, job, range="30d")["fired"] == 3
 
 
+def test_what_it_counted_before_counts(api: Api) -> None:
+    job = api.me.monitor()
+    minutely(api, job, 150, 150, 150, 1, 150)
+    times: dict[str, Any] = {"from": iso(at(90)), "to": iso(at(250))}
+    found = preview(api, job, **times, consecutiveTriggers=3)
+    assert ([one["from"] for one in found["firings"]], found["pings"]) == ([iso(at(120))], 3)
+
+
 def test_while_it_was_paused_nothing_would_have_fired(api: Api) -> None:
     job = api.me.monitor()
     minutely(api, job, 1)

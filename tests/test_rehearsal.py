@@ -278,7 +278,7 @@ def test_silence_is_looked_at_again_after_a_pause_and_after_a_number() -> None:
     assert told == [
         (70, True),
         (1_000, False),
-        (5_080, True),
+        (5_200, True),  # its window lies behind the pause, and it counts to three
         (9_010, False),
         (9_190, True),
     ]

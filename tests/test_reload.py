@@ -15,6 +15,7 @@ from rules.book import current
 from rules.reload import Reload
 from rules.rule_files import read
 from store.control import projects, rule_set
+from store.rule import Rule
 
 TOO_DEEP = """\
 groups:
@@ -89,6 +90,22 @@ def test_files_that_did_not_change_are_not_read_unless_somebody_says_so(world: W
     reload.hurry()
     reload.step(world.at(2))
     assert in_force(world) == ["QueueTooDamp"]
+
+
+def test_who_says_so_while_they_are_read_has_them_read_once_more(world: World, folder: Path) -> None:
+    def reading(place: Path) -> tuple[Rule, ...]:
+        found = read(place).rules
+        times.append(len(times))
+        if len(times) == 1:
+            reload.hurry()
+        return found
+
+    times: list[int] = []
+    (folder / "a.yml").write_text(TOO_DEEP)
+    reload = Reload(world.control, folder, reading, BASE_URL)
+    for second in range(3):
+        reload.step(world.at(second))
+    assert times == [0, 1]
 
 
 def test_one_file_with_an_error_and_nothing_changes_at_all(world: World, folder: Path, caplog: pytest.LogCaptureFixture) -> None:

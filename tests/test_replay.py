@@ -144,6 +144,15 @@ def test_a_rule_on_a_window_that_is_not_well_for_long_enough_still_fires_at_the_
     assert [(rule, began < 590, ended) for rule, began, ended, _ in found] == [("W", True, 610)]
 
 
+def test_what_a_cron_job_counted_before_is_counted(past: Past) -> None:
+    job = past.world.monitor(schedule=Schedule(cron="*/5 * * * *", grace=60))
+    three = Rule("r_3", "threshold", "Three", match=ALL, metric="v", operator=">", value=50.0, consecutive=3)
+    for second in range(0, 1_500, 300):
+        past.ping(job, second, 99.0)
+    found = spans(past.replay(job, [three], 450, 1_500, lead=lead([three], job)).firings)
+    assert [began for rule, began, _, _ in found if rule == "Three"] == [600]
+
+
 def test_nobody_is_judged_before_being_made(past: Past) -> None:
     job = past.world.monitor(60, 30, created_at=past.world.at(DAY))
     gone = Rule(
@@ -164,7 +173,9 @@ def test_how_far_rules_look_back() -> None:
     assert lead([], monitor(often)) == 0
     turns = 3 + 1 + 2  # to fire, to be well again, and both rounded up
     assert lead([DEEP, slow], monitor(often)) == 3_600 + 600 + turns * 60
-    assert lead([slow], monitor(nightly)) == 3_600 + 600
+    assert lead([slow], monitor(nightly)) == 3_600 + 600 + turns * DAY
+    assert lead([slow], monitor(replace(nightly, cron="0 2 * * 1-5"))) == 3_600 + 600 + turns * 3 * DAY
+    assert lead([slow], monitor(replace(nightly, timezone="Mars/Olympus"))) == 3_600 + 600
     assert lead([slow, weekly], monitor(often)) == 7 * DAY + 600 + 3_600 + 600 + turns * 60
     assert lead([replace(weekly, every=10, resolve=Resolve(consecutive=4))], monitor(often)) == 7 * DAY + 600 + (1 + 4 + 2) * 10
 

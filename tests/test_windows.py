@@ -11,12 +11,12 @@ import pytest
 from msgspec.structs import replace
 from world import BASE_URL, World
 
-from rules import actions
+from rules import actions, ledger
 from rules.windows import Windows
 from store.model import Monitor, Ns, Ping
 from store.points import Away
 from store.points.embedded import EmbeddedPoints
-from store.rule import Compare, Match, Resolve, Rule, Window
+from store.rule import Compare, Match, Resolve, Rule, Standing, Window
 
 HOUR, DAY = 3_600, 86_400
 ALL = Match(all=True)
@@ -154,6 +154,64 @@ def test_too_few_points_are_no_data(scene: Scene) -> None:
     assert scene.events() == ["metric_alert"]
 
 
+def test_a_store_that_does_not_answer_for_a_moment_fails_each_interval_once(scene: Scene) -> None:
+    job = scene.monitor(interval=DAY)
+    scene.follow(*(replace(slow(every=every, on_error="fire"), uid=f"rule_{every}") for every in (10, 30, 60)))
+    scene.sends(job, 0, ms=1.0)
+    for second in (10, 20, 30):
+        scene.passes(second)
+    scene.points.away = True
+    scene.passes(40)  # all three end
+    assert scene.events() == []
+    for second in (50, 60):
+        scene.passes(second)
+    assert scene.events() == ["metric_alert", "rules_datasource_failing"], "only the shortest has failed three times"
+    assert scene.said()[0][1]["alertId"] == "rule_10"
+
+
+def test_while_the_store_is_behind_each_interval_is_looked_at_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads: list[int] = []
+    load = ledger.load
+
+    def counted(connection: Any, ids: list[str]) -> Any:
+        loads.append(len(ids))
+        return load(connection, ids)
+
+    monkeypatch.setattr(ledger, "load", counted)
+    scene.monitor(interval=DAY)
+    scene.follow(slow(on_error="fire"))
+    scene.passes(40)
+    scene.run(400)
+    loads.clear()
+    for second in range(400, 405):
+        scene.windows.step(scene.at(second))
+    assert loads == [1]
+
+
+def test_an_evaluation_that_cannot_be_kept_is_made_again_and_keeps_no_other_from_its_turn(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = scene.monitor(interval=DAY)
+    often = replace(slow(every=20), uid="rule_often")
+    scene.follow(slow(), often)
+    scene.sends(job, 10, ms=150.0)
+    scene.run(40)
+    scene.shipped = 40
+    save, failures = ledger.save, iter([True, False])
+
+    def failing(*arguments: Any, **more: Any) -> None:
+        if next(failures, False):
+            raise OSError("database is locked")
+        save(*arguments, **more)
+
+    monkeypatch.setattr(ledger, "save", failing)
+    with pytest.raises(OSError, match="locked"):
+        scene.windows.step(scene.at(40))
+    assert [details["alertId"] for _, details in scene.said()] == ["rule_slow"]
+    scene.windows.step(scene.at(41))
+    assert [details["alertId"] for _, details in scene.said()] == ["rule_slow", "rule_often"]
+
+
 @pytest.mark.parametrize(("choice", "events"), [("keep", 1), ("resolve", 2), ("fire", 1)])
 def test_without_data_a_firing_rule_does_what_it_says(scene: Scene, choice: Any, events: int) -> None:
     job = scene.monitor(interval=DAY)
@@ -185,6 +243,47 @@ def test_a_paused_monitor_is_not_judged(scene: Scene) -> None:
         actions.pause(connection, job, "", scene.at(20))
     scene.passes(40)
     assert scene.events() == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "fires"),
+    [
+        ({"window": Window("max", 3_600), "on_no_data": "fire"}, 9_100 + 3_660),
+        ({"window": Window("count", 3_600), "operator": "<", "value": 5.0}, 9_005 + 3_660),
+    ],
+)
+def test_who_is_resumed_is_judged_when_the_window_lies_behind_the_pause(scene: Scene, fields: dict[str, Any], fires: int) -> None:
+    job = scene.monitor(interval=DAY)
+    rule = slow(**fields)
+    scene.follow(rule)
+    for second in range(10, 3_700, 300):
+        scene.sends(job, second, ms=1.0)
+    scene.passes(3_700)
+    with scene.control.begin() as connection:
+        actions.pause(connection, job, "", scene.at(3_710))
+    scene.passes(9_000)
+    with scene.control.begin() as connection:
+        actions.resume(connection, job, "", scene.at(9_005))
+    scene.passes(9_070)
+    scene.sends(job, 9_100, ms=1.0)
+    scene.passes(9_120)
+    scene.passes(9_005 + 3_600)
+    assert scene.events() == []
+    scene.passes(fires)
+    assert scene.events() == ["metric_alert"]
+
+
+def test_who_is_well_after_a_pause_leaves_nothing_behind(scene: Scene) -> None:
+    job = scene.monitor(interval=DAY)
+    rule = slow(window=Window("count", 60), operator="<", value=1.0)
+    scene.follow(rule)
+    with scene.control.begin() as connection:
+        actions.pause(connection, job, "", scene.at(10))
+        actions.resume(connection, job, "", scene.at(20))
+    for second in (50, 110):
+        scene.sends(job, second, ms=1.0)
+        scene.passes(second + 50)
+    assert scene.stands(rule, job) == Standing(rule.uid, job.id)
 
 
 def test_hysteresis_works_on_windows_too(scene: Scene) -> None:

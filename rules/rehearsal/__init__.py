@@ -66,7 +66,7 @@ class Rehearsal:
         self._reach = max((reach(rule) + rule.every for rule in self._windows), default=0) * SECOND
         self._gaps: list[Gap] = []
         self._quiet: dict[Ns, Ns] = {}  # until when evaluations at an interval change nothing, unless a number comes
-        self._failed = 0
+        self._failed: dict[Ns, int] = {}  # evaluations in a row, by interval
         self._told_of_failing = False
         self._due: list[tuple[Ns, str]] = []
 
@@ -114,7 +114,7 @@ class Rehearsal:
         """We are started anew, where there is a gap after that: all that is not kept with a monitor or a rule is forgotten."""
         self.until(self.now if gap is None else gap.start)
         self.cases = {one: Case(case.monitor, case.beat, case.rules, case.standings) for one, case in self.cases.items()}
-        self._failed = 0
+        self._failed.clear()
         if gap is not None:
             self._miss(gap)
         for every in self._evaluated:  # nobody remembers that the newest interval was evaluated already
@@ -167,12 +167,12 @@ class Rehearsal:
         sighted = [rule for rule in rules if not was_blind(rule, self._gaps, at)]
         if self.store_is_away:
             self._quiet.clear()
-            self._failed += 1
-            if self._failed >= PATIENCE:
+            self._failed[every] = self._failed.get(every, 0) + 1
+            if self._failed[every] >= PATIENCE:
                 self._judge([rule for rule in sighted if rule.on_error != "keep"], {}, at, failing=True)
                 self._tell_of_failing(at, failing=True)
             return
-        self._failed = 0
+        self._failed.pop(every, None)
         answers = {shape: self._ask(shape, at) for rule in sighted for shape in shapes(rule)}
         self._judge(sighted, {rule.uid: values_of(rule, answers) for rule in sighted}, at, failing=False)
         self._tell_of_failing(at, failing=False)

@@ -10,7 +10,7 @@ import msgspec
 from rules.rehearsal import recorded
 from rules.rehearsal.firings import Firing
 from rules.rehearsal.recorded import Pausing
-from rules.rehearsal.replay import replay
+from rules.rehearsal.replay import lead, replay
 from store.model import SECOND, Monitor, Ns
 from store.points import Points
 from store.rule import Rule
@@ -37,18 +37,23 @@ class Preview(msgspec.Struct, frozen=True):
     fires_at_end: bool
 
 
+def since(rule: Rule, monitor: Monitor, start: Ns) -> Ns:
+    """From when on the rule must be shown what happened, to stand at `start` as it did."""
+    return start - lead([rule], monitor) * SECOND
+
+
 def preview(points: Points, monitor: Monitor, rule: Rule, pausings: Sequence[Pausing], start: Ns, end: Ns) -> Preview:
-    """Look back from `end` to `start`. Raises PointsError."""
-    found, cut = recorded.newest(points, monitor, start, end, LIMIT)
-    begin = found[0].at if cut and found else start
+    """Look back from `end` to `start`, and before it as far as the rule counts (`since`). Raises PointsError."""
+    found, cut = recorded.newest(points, monitor, since(rule, monitor, start), end, LIMIT)
+    begin = max(found[0].at, start) if cut and found else start
     replayed = replay(monitor, [rule], found, begin, end, pausings=pausings)
     firings = [firing for firing in replayed.firings if firing.rule is not None]
     return Preview(
         rule,
         begin,
         end,
-        cut,
-        len(found),
+        begin > start,
+        replayed.pings,
         len(firings),
         tuple(reversed(firings[-LISTED:])),
         any(firing.end is None for firing in firings),

@@ -5,9 +5,12 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import pairwise
+from typing import Final
 
 import msgspec
 
+from rules import schedule as schedules
 from rules.book import Book
 from rules.case import Case, Turn
 from rules.rehearsal import Rehearsal, reaches
@@ -18,6 +21,8 @@ from store.model import SECOND, Beat, Gap, Monitor, Ns, Ping, Transition
 from store.rule import Rule
 
 Event = Gap | Ping | Pausing
+
+_SLOTS: Final = 50
 
 
 class Replayed(msgspec.Struct, frozen=True):
@@ -76,8 +81,22 @@ def lead(rules: Sequence[Rule], monitor: Monitor) -> int:
 
 def _counting(rules: Iterable[Rule], monitor: Monitor) -> int:
     """How many seconds it takes until no rule counts any more what came before them."""
-    turn = monitor.schedule.interval if monitor.schedule.cron is None else 0
+    turn = _turn(monitor)
     return max((_lasting(rule, rule.every if rule.window else turn) for rule in rules), default=0)
+
+
+def _turn(monitor: Monitor) -> int:
+    """How many seconds pings are apart where that is longest; of a cron job, in some turns after it was made."""
+    schedule = monitor.schedule
+    if schedule.cron is None:
+        return schedule.interval
+    try:
+        slots = [monitor.created_at]
+        for _ in range(_SLOTS):
+            slots.append(schedules.expected_after(schedule, slots[-1]))
+    except ValueError:
+        return 0  # nothing is expected then, and nobody can tell when pings come
+    return max(after - before for before, after in pairwise(slots[1:])) // SECOND
 
 
 def _lasting(rule: Rule, turn: int) -> int:
