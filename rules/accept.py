@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from rules import expectation, judge, ledger
+from rules import expectation, judge, ledger, storm
 from rules.book import Book, current, is_plain
 from store.control import Control, monitors, projects, rule_set, settings, standings, verdicts
 from store.model import Ns
@@ -43,13 +43,14 @@ def accept(connection: Connection, rules: Sequence[Rule], base_url: str, now: Ns
     anew = [rule for uid, rule in after.items() if uid not in before or not _same(before[uid], rule)]
     changed = [rule.uid for rule in anew if rule.uid in before] + [uid for uid in before if uid not in after]
     concerned = standings.with_incident(connection, changed)
-    if any(rule.type in ("heartbeat", "status") for rule in [*anew, *(before[uid] for uid in changed)]):
+    readdressed = [rule for uid, rule in after.items() if uid in before and before[uid].channels != rule.channels]
+    if any(rule.type in ("heartbeat", "status") for rule in [*anew, *readdressed, *(before[uid] for uid in changed)]):
         concerned = sorted({*concerned, *verdicts.is_down(connection)})  # others may tell of an outage, or nobody any more
     for start in range(0, len(concerned), _CHUNK):
         cases = ledger.load(connection, concerned[start : start + _CHUNK])
         for case in cases.values():
             case.follow([*new.of(case.monitor), *(rule for rule in case.rules if rule.uid not in before)], now)
-        ledger.save(connection, cases.values(), base_url, now)
+        ledger.save(connection, cases.values(), base_url, now, held=storm.holding(connection, now))
     # Who waits for the same pings as before waits on: what a gap of ours has granted is not taken back by an edit.
     waiting = {rule.uid for rule in anew if rule.uid in before and expectation.same_rhythm(before[rule.uid], rule)}
     standings.drop_calm(connection, [uid for uid in changed if uid not in waiting])

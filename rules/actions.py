@@ -12,7 +12,7 @@ from uuid import uuid4
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from rules import ledger, plans
+from rules import ledger, plans, storm
 from rules.book import rule_of
 from rules.case import Case
 from rules.channels import Message, senders
@@ -66,9 +66,9 @@ def edit_monitor(connection: Connection, monitor: Monitor, plan: Plan, fields: d
     changed = _configured(monitor, fields, now)
     if not same_rhythm(changed.schedule, monitor.schedule):
         _keep_to(plan, changed, now)
+    channels.choose(connection, monitor.id, fields["channel_ids"] or [])  # they are told, if an outage is told of by others now
     _judge(connection, monitor, base_url, now, lambda case: case.reschedule(changed, ledger.watching(connection, changed), now))
     monitors.change(connection, changed)
-    channels.choose(connection, monitor.id, fields["channel_ids"] or [])
 
 
 def rotate_token(connection: Connection, monitor: Monitor, now: Ns) -> None:
@@ -165,7 +165,7 @@ def _judge(connection: Connection, monitor: Monitor, base_url: str, now: Ns, eve
     cases = ledger.load(connection, [monitor.id])
     for case in cases.values():
         event(case)
-    ledger.save(connection, cases.values(), base_url, now)
+    ledger.save(connection, cases.values(), base_url, now, held=storm.holding(connection, now))
 
 
 def _know_channels(connection: Connection, project_id: str, channel_ids: list[str], field: str) -> None:

@@ -424,7 +424,7 @@ def _has_ended(rule: Rule, now: Rule | None) -> bool:
 
 
 def _is_new(rule: Rule | None, known: Iterable[Rule | None]) -> bool:
-    return (rule and rule.uid) not in [one and one.uid for one in known]
+    return (rule and (rule.uid, rule.channels)) not in [one and (one.uid, one.channels) for one in known]
 
 
 def _later(at: Ns | None, by: Ns) -> Ns | None:

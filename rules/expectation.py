@@ -97,10 +97,11 @@ def _set_forward(rule: Rule, when: Schedule, standing: Standing, gap: Gap, miss:
 def _after_absence(rule: Rule, when: Schedule, standing: Standing, gap: Gap, miss: Ns, last_ping_at: Ns | None) -> Standing:
     assert standing.expected_at is not None
     unsure = [] if rule.on_own_outage == "fire" else _misses(rule, when, standing.expected_at)
+    longer = max(0, miss - missed_at(rule, when, standing.expected_at))  # is waited, by an edit, a stall or a step of the clock
     for awaited, closes in unsure:
-        again = absence.rearmed(when, awaited, gap, due=closes, last_ping_at=last_ping_at)
+        again = absence.rearmed(when, awaited, gap, due=closes + longer, last_ping_at=last_ping_at)
         if again is not None:  # a miss that nobody can vouch for is none in a row
-            listened = absence.listened(when, awaited, closes, gap, standing.listened, last_ping_at)
+            listened = absence.listened(when, awaited, closes + longer, gap, standing.listened, last_ping_at)
             return standing if listened is None else _waiting(rule, when, replace(standing, listened=listened), again.expected_at)
     if gap.reason == "clock" and when.cron is None and gap.start <= miss:  # of what was expected no time has passed
         return _waiting(rule, when, standing, standing.expected_at + gap.end - gap.start)
@@ -119,11 +120,20 @@ def armed(rule: Rule, own: Schedule, standing: Standing, beat: Beat, now: Ns) ->
         known = _known(when, own, beat) if standing.expected_at is None else standing.expected_at
         if known is not None and known > now:
             return _waiting(rule, when, standing, known)
-        if standing.expected_at is not None and standing.due_at == _waiting(rule, when, standing, standing.expected_at).due_at:
-            return standing  # late already, and by nothing that is edited
+        if standing.expected_at is not None:
+            return _late(rule, when, standing, standing.expected_at, now)
     except ValueError:
         return _put_off(standing, now)
     return _expecting(rule, when, standing, now)
+
+
+def _late(rule: Rule, when: Schedule, standing: Standing, expected: Ns, now: Ns) -> Standing:
+    """The ping is late already: where it may be later than before, or less late, that time begins now."""
+    again = _waiting(rule, when, standing, expected)
+    if again.due_at == standing.due_at:
+        return standing
+    miss, well = missed_at(rule, when, expected) + now - expected, judge.well_at(rule, standing)
+    return replace(again, due_at=miss if well is None else min(miss, well))
 
 
 def resumed(rule: Rule, own: Schedule, standing: Standing, beat: Beat, now: Ns) -> Standing:

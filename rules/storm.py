@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -42,8 +42,8 @@ class Storm(msgspec.Struct, frozen=True):
 
     since: Ns
     until: Ns
-    first: Ns
     told: bool = False
+    first: Ns = 0
 
 
 class Recent:
@@ -157,7 +157,7 @@ class Guard:
             return False
         log.warning("%d monitors fell silent within a minute, while hardly a ping arrives: their alarms are held", silent)
         _storms.inc()
-        _keep(connection, Storm(now, now + self._hold, min(one.since for one in self._fallen)))
+        _keep(connection, Storm(now, now + self._hold, first=min(one.since for one in self._fallen)))
         return True
 
     def _tell(self, connection: Connection, storm: Storm, now: Ns) -> None:
@@ -199,6 +199,12 @@ def _fallen(silent: Sequence[Case], at: Ns) -> Fallen:
 def is_silence(word: Word) -> bool:
     """Whether it is said that a monitor was not heard: the only alarms that are ever held."""
     return word.opens and word.details.get("reason") in ("missed", "not_started")
+
+
+def holding(connection: Connection, now: Ns) -> Callable[[Word], bool] | None:
+    """Which words are held back now, whoever has them said; None: none."""
+    storm = _current(connection)
+    return is_silence if storm is not None and now < storm.until else None
 
 
 def _current(connection: Connection) -> Storm | None:

@@ -74,6 +74,7 @@ class Windows:
             rules = [rule for rule in current(connection).rules if rule.window is not None]
         if not rules or horizon is None:
             return False
+        self._failed = {every: failed for every, failed in self._failed.items() if every in {rule.every * SECOND for rule in rules}}
         began = time.monotonic()
         evaluated, errors = False, []
         for every, group in groupby(sorted(rules, key=_interval), key=_interval):
@@ -116,7 +117,7 @@ class Windows:
             return
         self._judge(rules, answers, slot, now, failing=False)
         self._failed.pop(every, None)
-        if self._told and in_time:
+        if self._told and in_time and max(self._failed.values(), default=0) < PATIENCE:
             self._tell("rules_datasource_recovered", None, now)
 
     def _fall_behind(self, rules: Sequence[Rule], every: Ns, now: Ns) -> None:

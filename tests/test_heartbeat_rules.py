@@ -13,11 +13,12 @@ from world import World
 
 from rules import actions, ledger, overdue
 from rules.accept import accept, arm
+from rules.definitions import MonitorDefinition, defined_monitor
 from store.control import channels, history, monitors, rule_set, standings
 from store.control.tables import monitors as monitors_table
 from store.control.tables import outbox
 from store.instant import iso
-from store.model import Channel, Monitor, Schedule
+from store.model import Channel, Monitor, Plan, Schedule
 from store.rule import Match, Resolve, Rule, Standing
 
 ALL = Match(all=True)
@@ -462,7 +463,11 @@ def test_a_rule_that_is_late_stays_so_by_what_is_not_about_its_time(world: World
     edited(world, job, at=86_510, timezone="Europe/Berlin")
     assert world.stands(daily(), job).due_at == world.at(90_008)
     world.follow(replace(daily(), grace=60), at=86_511)
-    assert world.stands(daily(), job).expected_at == world.at(86_511 + 86_400), "by itself an edit makes nobody miss"
+    late = world.stands(daily(), job)
+    assert (late.expected_at, late.due_at) == (world.at(86_408), world.at(86_511 + 60)), "its new grace begins now"
+    world.gap(86_560, 86_570)
+    world.run(86_571)
+    assert world.stands(daily(), job).expected_at == world.at(86_570 + 86_400), "it may have pinged in its new grace"
 
 
 def test_a_rule_that_begins_knows_what_the_clock_did_to_its_monitor(world: World) -> None:
@@ -529,6 +534,28 @@ def test_an_outage_that_nobody_was_told_of_is_told_where_no_rule_is_about_it_any
     world.follow(heartbeat(), at=203)
     pinged(world, job, 210)
     assert sorted(heard(world)[2:]) == sorted([(usual.id, "monitor_up"), (ops.id, "monitor_up")])
+
+
+def test_whoever_a_rule_names_from_now_on_is_told_of_an_outage_that_goes_on(world: World) -> None:
+    usual, ops, job = world.channel(), named(world, "ops"), world.monitor()
+    world.follow(heartbeat(channels=()))
+    pinged(world, job, 0)
+    world.run(91)
+    world.follow(heartbeat(channels=("ops",)), at=92)
+    world.follow(heartbeat(channels=("ops", usual.id)), at=93)
+    assert heard(world) == [(ops.id, "monitor_down"), (usual.id, "monitor_down")]
+
+
+def test_who_is_chosen_by_the_same_edit_is_told(world: World) -> None:
+    world.channel()
+    ops, job = named(world, "ops"), world.monitor(tags=("quiet",))
+    world.follow(heartbeat(channels=(), match=Match(tags=("quiet",))))
+    pinged(world, job, 0)
+    world.run(91)
+    fields = MonitorDefinition().load(defined_monitor(job, [ops.id]) | {"tags": []})
+    with world.control.begin() as connection:
+        actions.edit_monitor(connection, job, Plan("unlimited"), fields, "", world.at(92))
+    assert heard(world) == [(ops.id, "monitor_down")]
 
 
 def test_a_failure_that_a_rule_counted_is_told_when_it_no_longer_does(world: World) -> None:

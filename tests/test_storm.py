@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 from world import World
 
 from rules.channels import Message, Undelivered
 from rules.outbox import Outbox
 from rules.storm import LEAST, Recent, View, suspect
+from store.control import settings
 from store.control.tables import outbox
 from store.model import SECOND, Monitor
 from store.rule import Match, Rule
@@ -122,6 +125,28 @@ def test_whoever_is_silent_by_several_rules_is_one_monitor(world: World, left: i
         return
     told = next(details for event, details in world.said() if event == "monitors_down")
     assert (told["count"], sorted(monitor["name"] for monitor in told["monitors"])) == (6, [f"job {n}" for n in range(6)])
+
+
+def test_an_edit_lets_no_alarm_out_that_is_held(world: World) -> None:
+    mine = jobs(world, 6)
+    own = Rule("rule_own", "heartbeat", "Own", match=Match(all=True), hold=1)
+    world.follow(own)
+    beat(world, mine, 0, 60)
+    world.run(152)
+    assert states(world) == {"held": ["monitor_down"] * 6, "pending": ["ingest_suspect"]}
+    world.follow(replace(own, hold=0), at=160)
+    assert states(world) == {"superseded": ["monitor_down"] * 6, "held": ["monitor_down"] * 6, "pending": ["ingest_suspect"]}
+    beat(world, mine, 200)
+    assert states(world) == {"superseded": ["monitor_down"] * 12, "pending": ["ingest_suspect"]}
+
+
+def test_a_storm_that_an_older_version_noted_is_one(world: World) -> None:
+    with world.control.begin() as connection:
+        settings.put(connection, "storm", json.dumps({"since": world.at(0), "until": world.at(60), "told": True}))
+    (job,) = jobs(world, 1)
+    beat(world, [job], 1)
+    world.run(100)
+    assert states(world)["pending"][0] == "monitor_down"
 
 
 def test_a_single_alarm_that_is_left_is_told_as_it_is(world: World) -> None:

@@ -169,6 +169,26 @@ def test_a_store_that_does_not_answer_for_a_moment_fails_each_interval_once(scen
     assert scene.said()[0][1]["alertId"] == "rule_10"
 
 
+def test_a_question_that_is_never_answered_is_told_of_once_though_others_are(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.monitor(interval=DAY)
+    dear = slow(window=Window("p95", DAY), every=30)
+    scene.follow(dear, replace(slow(every=10), uid="rule_often"))
+    ask = Asked.window
+
+    def window(self: Asked, func: Any, metric: str, start: Ns, end: Ns) -> Any:
+        if func == "p95":
+            raise Away("InfluxDB does not answer", "timed out")
+        return ask(self, func, metric, start, end)
+
+    monkeypatch.setattr(Asked, "window", window)
+    for second in range(0, 600, 10):
+        scene.passes(second)
+    assert scene.events() == ["rules_datasource_failing"]
+    scene.follow(replace(slow(every=10), uid="rule_often"), at=600)
+    scene.passes(610)
+    assert scene.events() == ["rules_datasource_failing", "rules_datasource_recovered"]
+
+
 def test_while_the_store_is_behind_each_interval_is_looked_at_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     loads: list[int] = []
     load = ledger.load

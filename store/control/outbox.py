@@ -19,6 +19,7 @@ from store.model import Notice, Ns
 _WAITING = ("pending", "inflight")
 _UNSAID = (*_WAITING, "carried")
 _UNHEARD = ("dead", "held", "superseded")
+_older = outbox.alias("older")  # made once: it copies every column
 _about = outbox.join(incidents, incidents.c.id == outbox.c.incident_id)
 
 _queued = Rows(
@@ -46,11 +47,10 @@ def claim(
 
     Of one incident and channel only the oldest unsent notice is ever due: a recovery waits until its alarm is out.
     """
-    older = outbox.alias("older")
     blocked = (
         select(1)
-        .where(older.c.incident_id == outbox.c.incident_id, older.c.channel_id == outbox.c.channel_id)
-        .where(older.c.number < outbox.c.number, older.c.state.in_(_UNSAID))
+        .where(_older.c.incident_id == outbox.c.incident_id, _older.c.channel_id == outbox.c.channel_id)
+        .where(_older.c.number < outbox.c.number, _older.c.state.in_(_UNSAID))
         .exists()
     )
     query = _due(select(outbox), now, except_notices).where(~blocked, outbox.c.channel_id.not_in(except_channels))

@@ -516,12 +516,12 @@ class Life:
         """Rules of the kind that speaks of such an outage say whom to tell of it; where there is none, the monitor's channels are told."""
         return frozenset[str]().union(*self._speakers(reason).values())
 
-    def _speakers(self, reason: str) -> dict[str | None, frozenset[str]]:
+    def _speakers(self, reason: str) -> dict[object, frozenset[str]]:
         speaker = "status" if reason in ("failed", "underran") else "heartbeat"
         speaking = [ruling for ruling in self.rulings.values() if ruling.rule.type == speaker]
         if not speaking:
             return {None: self.tells}
-        return {ruling.rule.uid: self.meant(ruling.rule) for ruling in speaking if ruling.is_plain}
+        return {(ruling.rule.uid, ruling.rule.channels): self.meant(ruling.rule) for ruling in speaking if ruling.is_plain}
 
     def _close_outage(self, at: Ns, why: str) -> None:
         outage = next(outage for outage in reversed(self.outages) if outage.rule is None)

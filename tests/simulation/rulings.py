@@ -132,12 +132,13 @@ class Ruling:
             well_at = self._well_at()
             self.due = miss if well_at is None else min(miss, well_at)
             return
+        longer = max(0, miss - self._missed_at(life, self.expected))
         for expected, closes in self._turns(life, self.expected) if self.rule.on_own_outage != "fire" else []:
             first = opens(schedule, expected, life.last, gap.slowed, self._span)
-            if first <= gap.end and gap.start <= closes:
+            if first <= gap.end and gap.start <= closes + longer:
                 turn = distance(schedule, expected, self._span)
                 listened = self._listened + min(max(0, gap.start - expected + turn), turn)
-                if listened < PATIENCE * turn or (gap.start <= first and closes <= gap.end):
+                if listened < PATIENCE * turn or (gap.start <= first and closes + longer <= gap.end):
                     self._listened = listened
                     self._wait_for(life, put_off(schedule, expected, life.last, gap, self._span)[1])
                 else:
@@ -168,11 +169,14 @@ class Ruling:
             self._wait_for(life, known)
             return
         if self.expected is not None:
-            due, waited = self.due, self._waited
-            self._wait_for(life, self.expected)
+            due, waited, expected = self.due, self._waited, self.expected
+            self._wait_for(life, expected)
             if self.due == due:
                 self._waited = waited
                 return
+            instants = [self._missed_at(life, expected) + now - expected, self._well_at()]
+            self.due = min(instant for instant in instants if instant is not None)
+            return
         self.begin_anew(life, now)
 
     def begin_anew(self, life: Life, now: Ns) -> None:

@@ -57,6 +57,8 @@ class Ticks:
         else:
             raise scene.fail("the engine never comes to an end")
         self._witness.compare(engine)
+        if ending:
+            self._carry(engine, ending=ending)  # what was under way when all else ended
         while engine.send():
             self._carry(engine, ending=ending)
         if scene.chance.random() < 0.4 or ending:
