@@ -74,7 +74,8 @@ class Windows:
             rules = [rule for rule in current(connection).rules if rule.window is not None]
         if not rules or horizon is None:
             return False
-        self._failed = {every: failed for every, failed in self._failed.items() if every in {rule.every * SECOND for rule in rules}}
+        intervals = {rule.every * SECOND for rule in rules}
+        self._failed = {every: failed for every, failed in self._failed.items() if every in intervals}
         began = time.monotonic()
         evaluated, errors = False, []
         for every, group in groupby(sorted(rules, key=_interval), key=_interval):
