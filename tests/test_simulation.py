@@ -39,6 +39,11 @@ def tally(outcomes: Sequence[Outcome]) -> str:
     return f"{len(outcomes)} seeds, {sum(outcome.days for outcome in outcomes):,.0f} virtual days, {counted}"
 
 
+@pytest.mark.parametrize("seed", [782, 6474])
+def test_a_seed_that_failed_once(seed: int) -> None:
+    play(seed)
+
+
 def test_more_than_a_hundred_monitors_at_once() -> None:
     assert play(0, kind="crowd").monitors > 100
 

@@ -88,15 +88,18 @@ class People:
         scene = self._scene
         if not self.can_edit or life.gone:
             return
-        self._hear()
-        # Else the engine is in the midst of declaring, and nobody can tell which was first.
-        if not life.is_due(scene.looked - scene.lead, scene.looking):
+        self._hear(life)
+        # Else the engine is in the midst of declaring, and nobody can tell which was first; nor whether it was among those whom a gap
+        # concerns that the engine is in the midst of.
+        if not life.is_due(scene.looked - scene.lead, scene.looking) and not (scene.busy and self._witness.is_at_a_gap(life)):
             edit(life)
 
-    def _hear(self) -> None:
+    def _hear(self, life: Life | None = None) -> None:
         """The model hears what is settled by now: only then it knows what is due."""
         with self._scene.api.begin() as connection:
             self._witness.hear_settled(connection)
+            if life is not None:
+                self._witness.hear_half_a_gap(connection, life)
 
     def _now(self) -> Ns:
         return next(iter(self._scene.workers.values())).clock()

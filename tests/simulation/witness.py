@@ -47,10 +47,18 @@ class Witness:
     def hear_half_a_gap(self, connection: Connection, life: Life) -> None:
         """The engine may be in the midst of telling all monitors of a gap, one after the other."""
         at, _, last = (settings.get(connection, "gap_progress") or "").partition(" ")
-        gap = min(self._coming(), key=lambda record: record.at, default=None)
+        gap = self._next()
         if isinstance(gap, Gap) and str(gap.at) == at and life.monitor <= last and self._before_others.get(life.monitor) != gap.at:
             life.miss_out(gap)
             self._before_others[life.monitor] = gap.at
+
+    def is_at_a_gap(self, life: Life) -> bool:
+        """Whether a gap is to be settled next, and the monitor has not been told of it."""
+        following = self._next()
+        return isinstance(following, Gap) and self._before_others.get(life.monitor) != following.at
+
+    def _next(self) -> Record | None:
+        return min(self._coming(), key=lambda record: record.at, default=None)
 
     def _coming(self) -> list[Record]:
         return [records[self._fed[slot]] for slot, records in self._scene.records.items() if len(records) > self._fed[slot]]
