@@ -49,7 +49,7 @@ def rearmed(schedule: Schedule, expected: Ns, gap: Gap, *, due: Ns, last_ping_at
     if interval <= schedules.HOUR:
         return Rearmed(gap.end + interval, unverified=False)
     # A job this rare keeps its rhythm whether we listen or not; but where it is not known, or the clock was moved, it pings at any time.
-    if gap.reason == "clock" or not _is_counted(schedule, expected, last_ping_at):
+    if gap.reason == "clock" or gap.moved or not _is_counted(schedule, expected, last_ping_at):
         return Rearmed(gap.end + interval, unverified=True)
     passed = (gap.end + _reach(schedule, expected, last_ping_at, gap) - expected) // interval
     return Rearmed(expected + interval * max(1, passed + 1), unverified=True)

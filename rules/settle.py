@@ -76,6 +76,7 @@ class Settle:
             wide = replace(gap, start=gap.start - gap.lead)  # as slots of cron meet it
             intervals = {rule.uid: rule.interval for rule in book.current(connection).rules if rule.interval is not None}
             lasting = standings.touched_by(connection, wide, behind, intervals)
+            judged = replace(gap, moved=bool(known))
             concerned = sorted({*verdicts.touched_by(connection, wide, behind), *lasting})
         if gap.reason == "clock" and known:
             concerned = []  # each worker has seen the clock being put forward, and it was put forward once
@@ -84,7 +85,7 @@ class Settle:
             with self._control.begin() as connection:
                 cases = ledger.load(connection, chunk)
                 for case in cases.values():
-                    case.gap(gap)
+                    case.gap(judged)
                 ledger.save(connection, cases.values(), self._base_url, now)
                 progress.save(connection, gap, chunk[-1])
         with self._control.begin() as connection:

@@ -69,6 +69,7 @@ class Gap(msgspec.Struct, frozen=True, array_like=True, tag="g", gc=False):
     """We were not listening from `start` to `end`; `at` is the stamp that orders it among the pings.
 
     `lead`: by how much our clock was ahead of the one on the wall then. `slowed`: until when it last went slower than time does; 0: never.
+    `moved`: whether the clock was put forward within it; known to those who judge by it, and not on record.
     """
 
     at: Ns
@@ -77,6 +78,7 @@ class Gap(msgspec.Struct, frozen=True, array_like=True, tag="g", gc=False):
     reason: GapReason
     lead: Ns = 0
     slowed: Ns = 0
+    moved: bool = False
 
 
 Record = Ping | Gap

@@ -496,6 +496,18 @@ def test_a_clock_that_is_put_forward_takes_no_time_from_anybody(world: World) ->
     assert world.beat(six).status == "down"
 
 
+def test_a_rare_job_whose_clock_was_moved_while_nothing_could_be_stored_is_waited_for_a_whole_interval(world: World) -> None:
+    job = world.monitor(interval=43_200)
+    world.ping(job, 0)
+    world.run(1)
+    world.put(Gap(world.at(54_000), world.at(50_400), world.at(54_000), "clock"))  # an hour, after a ping that was refused
+    world.gap(43_200, 80_000, "not_stored")
+    world.run(80_001)
+    assert world.beat(job).expected_at == world.at(80_000 + 43_200)
+    world.run(86_400 + 3_600)  # when its next ping comes, in truth
+    assert world.beat(job).status == "unverified"
+
+
 def test_each_worker_sees_the_clock_being_put_forward_and_it_was_once(tmp_path: Path) -> None:
     world = World(tmp_path, workers=2)
     job = world.monitor(interval=21_600)

@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from rules.book import Book
 from rules.case import Case, Turn, Word
@@ -97,11 +98,12 @@ class Rehearsal:
 
     def _miss(self, gap: Gap) -> None:
         # Each worker has seen the clock being put forward, and it was put forward once.
-        again = gap.reason == "clock" and any(one.reason == "clock" and one.end > gap.start and one.start < gap.end for one in self._gaps)
+        stepped = any(one.reason == "clock" and one.end > gap.start and one.start < gap.end for one in self._gaps)
+        again = gap.reason == "clock" and stepped
         self._gaps.append(gap)
         left = []
         for case in () if again else self.cases.values():
-            case.gap(gap)
+            case.gap(replace(gap, moved=stepped))
             unverified = any(moved.to_status == "unverified" for moved in case.transitions)
             if unverified and all(rule.on_own_outage != "ignore" for rule in case.rules):
                 left.append(case.monitor)

@@ -60,7 +60,7 @@ def put_off(schedule: Schedule, expected: Ns, last: Ns | None, gap: Gap, span: S
     interval = schedule.interval * SECOND
     if interval <= _HOUR:
         return True, gap.end + interval
-    if gap.reason == "clock" or not _keeps_a_known_time(schedule, expected, last):
+    if gap.reason == "clock" or gap.moved or not _keeps_a_known_time(schedule, expected, last):
         return False, gap.end + interval  # nobody knows when within its interval it pings
     later = expected + interval
     while later - early(schedule, expected, span) - _left_out(schedule, expected, last, gap.slowed) <= gap.end:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from simulation.oracle import Life, Turn
@@ -49,8 +50,12 @@ class Witness:
         at, _, last = (settings.get(connection, "gap_progress") or "").partition(" ")
         gap = self._next()
         if isinstance(gap, Gap) and str(gap.at) == at and life.monitor <= last and self._before_others.get(life.monitor) != gap.at:
-            life.miss_out(gap)
+            life.miss_out(self._judged(gap))
             self._before_others[life.monitor] = gap.at
+
+    def _judged(self, gap: Gap) -> Gap:
+        """The gap, with whether the clock was put forward within it."""
+        return replace(gap, moved=any(step.at != gap.at and step.end > gap.start and step.start < gap.end for step in self._steps))
 
     def is_at_a_gap(self, life: Life) -> bool:
         """Whether a gap is to be settled next, and the monitor has not been told of it."""
@@ -90,7 +95,7 @@ class Witness:
                 return
         for life in self._scene.lives.values():
             if self._before_others.get(life.monitor) != gap.at:
-                life.miss_out(gap)
+                life.miss_out(self._judged(gap))
 
     # What it should have made of it.
 
