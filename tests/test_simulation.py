@@ -39,7 +39,7 @@ def tally(outcomes: Sequence[Outcome]) -> str:
     return f"{len(outcomes)} seeds, {sum(outcome.days for outcome in outcomes):,.0f} virtual days, {counted}"
 
 
-@pytest.mark.parametrize("seed", [782, 6474, 8593])
+@pytest.mark.parametrize("seed", [782, 6474, 8593, 9847])
 def test_a_seed_that_failed_once(seed: int) -> None:
     play(seed)
 

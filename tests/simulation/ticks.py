@@ -50,8 +50,9 @@ class Ticks:
             try:
                 more = engine.judge()
             finally:
+                if engine.looked >= scene.looked:  # else it died, or was refused, before it looked by its clock
+                    scene.lead = engine.clock.lead
                 scene.looked, scene.looking = max(scene.looked, engine.looked), max(scene.looking, engine.looking)
-                scene.lead = engine.clock.lead
             if not more:
                 break
         else:
