@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache, partial
-from itertools import pairwise
 from typing import Final
 
 import msgspec
@@ -15,8 +14,8 @@ from rules.book import Book
 from rules.expectation import schedule_of
 from rules.rule_files.scalars import meant
 from rules.rule_files.timespan import written
-from rules.schedule import expected_after
-from store.model import SECOND, Monitor, Ns, Schedule
+from rules.schedule import turns
+from store.model import Monitor, Ns, Schedule
 from store.rule import Rule
 
 _SLOTS: Final = 20  # of a cron schedule that are looked at: enough to meet the shortest distance of most that people write
@@ -156,15 +155,10 @@ def _rhythm(monitor: Monitor, now: Ns) -> str:
 @lru_cache(maxsize=10_000)
 def _apart(schedule: Schedule, now: Ns) -> int:
     """How many seconds pings are apart where they are closest; 0 where that cannot be computed."""
-    if schedule.cron is None:
-        return schedule.interval
     try:
-        slots = [now]
-        for _ in range(_SLOTS):
-            slots.append(expected_after(schedule, slots[-1]))
+        return min(turns(schedule, now, _SLOTS))
     except ValueError:
         return 0
-    return min(after - before for before, after in pairwise(slots[1:])) // SECOND
 
 
 def _named(monitors: Sequence[Monitor]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from typing import Final
 
 from rules.cron import LIMIT as LIMIT
@@ -73,6 +74,19 @@ def distance(schedule: Schedule, expected: Ns) -> Ns:
     if schedule.cron is None:
         return schedule.interval * SECOND
     return slot_after(schedule.cron, schedule.timezone, expected - 1).distance
+
+
+def turns(schedule: Schedule, after: Ns, slots: int) -> list[int]:
+    """How many seconds lie between each ping that is expected and the next; of a cron job in its next `slots`, at least two.
+
+    Raises ValueError with a sentence where the schedule does not pass `check`.
+    """
+    if schedule.cron is None:
+        return [schedule.interval]
+    expected = [expected_after(schedule, after)]
+    while len(expected) < slots:
+        expected.append(expected_after(schedule, expected[-1]))
+    return [(later - before) // SECOND for before, later in pairwise(expected)]
 
 
 def same_rhythm(one: Schedule, other: Schedule) -> bool:

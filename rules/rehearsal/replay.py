@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Sequence
 from functools import partial
-from itertools import pairwise
 from typing import Final
 
 import msgspec
@@ -87,16 +86,10 @@ def _counting(rules: Iterable[Rule], monitor: Monitor) -> int:
 
 def _turn(monitor: Monitor) -> int:
     """How many seconds pings are apart where that is longest; of a cron job, in some turns after it was made."""
-    schedule = monitor.schedule
-    if schedule.cron is None:
-        return schedule.interval
     try:
-        slots = [monitor.created_at]
-        for _ in range(_SLOTS):
-            slots.append(schedules.expected_after(schedule, slots[-1]))
+        return max(schedules.turns(monitor.schedule, monitor.created_at, _SLOTS))
     except ValueError:
         return 0  # nothing is expected then, and nobody can tell when pings come
-    return max(after - before for before, after in pairwise(slots[1:])) // SECOND
 
 
 def _lasting(rule: Rule, turn: int) -> int:
