@@ -45,7 +45,7 @@ def accept(connection: Connection, rules: Sequence[Rule], base_url: str, now: Ns
     concerned = standings.with_incident(connection, changed)
     readdressed = [rule for uid, rule in after.items() if uid in before and before[uid].channels != rule.channels]
     if any(rule.type in ("heartbeat", "status") for rule in [*anew, *readdressed, *(before[uid] for uid in changed)]):
-        concerned = sorted({*concerned, *verdicts.is_down(connection)})  # others may tell of an outage, or nobody any more
+        concerned = sorted({*concerned, *verdicts.down(connection)})  # others may tell of an outage, or nobody any more
     for start in range(0, len(concerned), _CHUNK):
         cases = ledger.load(connection, concerned[start : start + _CHUNK])
         for case in cases.values():

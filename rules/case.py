@@ -210,10 +210,11 @@ class Case:
         """
         known, kept = ({rule.uid: rule for rule in those} for those in (self.rules, rules))
         self.dismiss([rule for rule in self.rules if _has_ended(rule, kept.get(rule.uid))], now, "rule_removed")
-        told = [] if self.cause is None else self._tellers(self.cause)
+        cause = self.cause
+        told = set() if cause is None else {_addressees(rule) for rule in self._tellers(cause)}
         self.rules = rules
-        if self.cause is not None:
-            self._tell_of(self.cause, [rule for rule in self._tellers(self.cause) if _is_new(rule, told)])
+        if cause is not None:
+            self._tell_of(cause, [rule for rule in self._tellers(cause) if _addressees(rule) not in told])
         anew = [rule for rule in rules if rule.uid not in known or not judge.same_condition(known[rule.uid], rule)]
         for rule in anew:
             if rule.uid in known and not (self._standing(rule).state == "ok" and expectation.same_rhythm(known[rule.uid], rule)):
@@ -276,8 +277,7 @@ class Case:
         assert beat.incident_id is not None
         self.cause = cause
         self.opened.append(Incident(beat.incident_id, self.monitor.project_id, self.monitor.id, None, cause, at))
-        details: dict[str, Any] = {"reason": cause, "lastPingAt": _iso(beat.last_ping_at), "expectedAt": _iso(status.expected_at(beat))}
-        details["downSince"] = iso(at)
+        details = _outage(beat, cause, at)
         if ping is not None:
             details |= {"exitStatus": ping.exit_status, "log": None if ping.log is None else ping.log[-_TOLD:]}
         details |= self._limit(cause, ping)
@@ -294,8 +294,7 @@ class Case:
         beat = self.beat
         assert beat.incident_id is not None
         assert beat.down_since is not None
-        details = {"reason": cause, "lastPingAt": _iso(beat.last_ping_at), "expectedAt": _iso(status.expected_at(beat))}
-        details["downSince"] = iso(beat.down_since)
+        details = _outage(beat, cause, beat.down_since)
         for rule in tellers:
             self.words.append(Word("monitor_down", beat.incident_id, opens=True, at=beat.down_since, details=details, rule=rule))
 
@@ -423,8 +422,15 @@ def _has_ended(rule: Rule, now: Rule | None) -> bool:
     return now is None or now.type != rule.type or (book.is_plain(now) and not book.is_plain(rule))
 
 
-def _is_new(rule: Rule | None, known: Iterable[Rule | None]) -> bool:
-    return (rule and (rule.uid, rule.channels)) not in [one and (one.uid, one.channels) for one in known]
+def _addressees(teller: Rule | None) -> tuple[str, tuple[str, ...] | None]:
+    """What whoever tells of an outage is known by: another is one that has not told of it."""
+    return ("", None) if teller is None else (teller.uid, teller.channels)
+
+
+def _outage(beat: Beat, cause: Cause, since: Ns) -> dict[str, Any]:
+    """What is told of the monitor's own outage."""
+    expected = _iso(status.expected_at(beat))
+    return {"reason": cause, "lastPingAt": _iso(beat.last_ping_at), "expectedAt": expected, "downSince": iso(since)}
 
 
 def _later(at: Ns | None, by: Ns) -> Ns | None:

@@ -90,15 +90,14 @@ def _well_later(rule: Rule, when: Schedule, standing: Standing, gap: Gap) -> Sta
 def _set_forward(rule: Rule, when: Schedule, standing: Standing, gap: Gap, miss: Ns) -> Standing:
     assert standing.expected_at is not None
     expected, miss = absence.set_forward(when, standing.expected_at, miss, gap)
-    well = judge.well_at(rule, standing)
-    return replace(standing, expected_at=expected, due_at=miss if well is None else min(miss, well))
+    return replace(standing, expected_at=expected, due_at=_due(rule, standing, miss))
 
 
 def _after_absence(rule: Rule, when: Schedule, standing: Standing, gap: Gap, miss: Ns, last_ping_at: Ns | None) -> Standing:
     assert standing.expected_at is not None
-    unsure = [] if rule.on_own_outage == "fire" else _misses(rule, when, standing.expected_at)
-    longer = max(0, miss - missed_at(rule, when, standing.expected_at))  # is waited, by an edit, a stall or a step of the clock
-    for awaited, closes in unsure:
+    misses = list(_misses(rule, when, standing.expected_at))
+    longer = max(0, miss - misses[-1][1])  # is waited, by an edit, a stall or a step of the clock
+    for awaited, closes in misses if rule.on_own_outage != "fire" else []:
         again = absence.rearmed(when, awaited, gap, due=closes + longer, last_ping_at=last_ping_at)
         if again is not None:  # a miss that nobody can vouch for is none in a row
             listened = absence.listened(when, awaited, closes + longer, gap, standing.listened, last_ping_at)
@@ -132,8 +131,7 @@ def _late(rule: Rule, when: Schedule, standing: Standing, expected: Ns, now: Ns)
     again = _waiting(rule, when, standing, expected)
     if again.due_at == standing.due_at:
         return standing
-    miss, well = missed_at(rule, when, expected) + now - expected, judge.well_at(rule, standing)
-    return replace(again, due_at=miss if well is None else min(miss, well))
+    return replace(again, due_at=_due(rule, standing, missed_at(rule, when, expected) + now - expected))
 
 
 def resumed(rule: Rule, own: Schedule, standing: Standing, beat: Beat, now: Ns) -> Standing:
@@ -188,5 +186,10 @@ def _put_off(standing: Standing, at: Ns) -> Standing:
 
 
 def _waiting(rule: Rule, when: Schedule, standing: Standing, expected: Ns) -> Standing:
-    miss, well = missed_at(rule, when, expected), judge.well_at(rule, standing)
-    return replace(standing, expected_at=expected, due_at=miss if well is None else min(miss, well), held=0)
+    return replace(standing, expected_at=expected, due_at=_due(rule, standing, missed_at(rule, when, expected)), held=0)
+
+
+def _due(rule: Rule, standing: Standing, miss: Ns) -> Ns:
+    """What comes first: the miss, or that a rule which recovers is well."""
+    well = judge.well_at(rule, standing)
+    return miss if well is None else min(miss, well)

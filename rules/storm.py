@@ -191,9 +191,8 @@ class Guard:
 def _fallen(silent: Sequence[Case], at: Ns) -> Fallen:
     rate = sum(1 / case.monitor.schedule.interval for case in silent if case.monitor.schedule.cron is None)
     since = min((incident.opened_at for case in silent for incident in case.opened), default=at)
-    return Fallen(
-        at, len(silent), rate, min([since, *(case.beat.expected_at for case in silent if case.beat.expected_at is not None)]), since
-    )
+    expected = min([since, *(case.beat.expected_at for case in silent if case.beat.expected_at is not None)])
+    return Fallen(at, len(silent), rate, expected, since)
 
 
 def is_silence(word: Word) -> bool:

@@ -108,9 +108,8 @@ def held_first(connection: Connection, channel_id: str, limit: int) -> list[dict
     """The payloads of the first notices that are held for the channel, one of each monitor."""
     mine = (outbox.c.state == "held", outbox.c.channel_id == channel_id)
     first = select(func.min(outbox.c.number)).select_from(_about).where(*mine).group_by(incidents.c.monitor_id)
-    return list(
-        connection.execute(select(outbox.c.payload).where(outbox.c.number.in_(first)).order_by(outbox.c.number).limit(limit)).scalars()
-    )
+    query = select(outbox.c.payload).where(outbox.c.number.in_(first)).order_by(outbox.c.number)
+    return list(connection.execute(query.limit(limit)).scalars())
 
 
 def let_out(connection: Connection, channel_id: str, now: Ns, carrier: str | None = None) -> None:

@@ -93,9 +93,8 @@ def touched_by(connection: Connection, gap: Gap, behind: str = "", intervals: Ma
         uncounted = (standings.c.expected_at - beats.c.last_ping_at) % (interval * SECOND) != 0
         anytime = uncounted & (standings.c.expected_at - interval * SECOND <= gap.end)
         soon = standings.c.expected_at - left_out(gap, standings.c.expected_at) <= gap.end + 300 * SECOND
-        missing = (standings.c.due_at >= gap.start) | standings.c.clear_at.is_not(
-            None
-        )  # a rule that recovers is due when it is well, or missed
+        recovers = standings.c.clear_at.is_not(None)  # it is due when it is well, whenever its ping is missed
+        missing = (standings.c.due_at >= gap.start) | recovers
         touched = (missing & (soon | anytime)) | unknown
     watched = standings.join(monitors).join(beats, beats.c.monitor_id == monitors.c.id)
     query = select(standings.c.monitor_id).select_from(watched).where(touched, monitors.c.deleted_at.is_(None))

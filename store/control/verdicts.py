@@ -48,7 +48,7 @@ def causes(connection: Connection, incident_ids: Sequence[str]) -> dict[str, Cau
     return {row[0]: row[1] for row in connection.execute(query, given(incident_ids))}
 
 
-def is_down(connection: Connection) -> list[str]:
+def down(connection: Connection) -> list[str]:
     """The monitors that have an outage of their own."""
     return list(connection.execute(select(beats.c.monitor_id).where(beats.c.incident_id.is_not(None))).scalars())
 
@@ -104,7 +104,7 @@ def touched_by(connection: Connection, gap: Gap, behind: str = "") -> list[str]:
     clock left out. Where the start of a run is waited for, and an interval is counted from the last ping, it may have come at any time
     since; and so may a ping that is expected an interval after a gap or a pause.
     """
-    besides = beats.c.runs.is_not(None) | beats.c.health.is_not(None)
+    besides = beats.c.runs.is_not(None) | beats.c.health.is_not(None)  # what a gap is about wherever their deadlines lie
     if gap.reason == "stall":
         span = (gap.start, gap.end + SECOND)
         touched = or_(beats.c.deadline.between(*span), beats.c.run_due.between(*span))
